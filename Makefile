@@ -1,0 +1,84 @@
+# Every verb makes what it needs. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?= python3
+E2E_ARGS ?=
+TEST_ARGS ?=
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment from the locked requirements
+
+$(READY): pyproject.toml dev/requirements.txt dev/bootstrap.txt dev/setup.sh
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash dev/setup.sh
+	@touch $@
+
+.PHONY: check
+check: $(READY) ## Lint, types, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m serinus_api.generate --check
+
+.PHONY: test
+test: $(READY) ## Unit, golden and component tests (Python alone)
+	$(BIN)/python -m pytest tests/unit tests/golden tests/component $(TEST_ARGS)
+
+.PHONY: golden
+golden: $(READY) ## Write the golden files anew (read the diff)
+	$(BIN)/python -m pytest tests/golden --update-golden
+
+.PHONY: manifests
+manifests: $(READY) ## Write the CRD, the JSON schema and the API reference from the pydantic model
+	$(BIN)/python -m serinus_api.generate
+
+.PHONY: demo
+demo: cluster images ## The main job on a real Kubernetes: install, apply, predict, update, break, delete
+	$(BIN)/python -m dev.demo
+
+.PHONY: run
+run: cluster images ## Install the operator with Helm on the cluster and apply the iris example; stays
+	$(BIN)/python -m dev.demo --stay
+
+.PHONY: cluster
+cluster: $(READY) ## A real one-node Kubernetes on this machine, or the one KUBECONFIG names
+	@$(BIN)/python -m dev.cluster up
+
+.PHONY: cluster-down
+cluster-down: $(READY) ## Take that cluster down, leaving no trace
+	@$(BIN)/python -m dev.cluster down
+
+.PHONY: images
+images: $(READY) ## Build the operator and runtime images, and import them into the cluster when one is up
+	@$(BIN)/python -m dev.images
+
+.PHONY: e2e
+e2e: cluster images ## End-to-end tests on that cluster, installed with Helm
+	$(BIN)/python -m pytest tests/e2e $(E2E_ARGS)
+
+.PHONY: bench
+bench: $(READY) ## Measure side by side; ratios in one run
+	$(BIN)/python -m bench
+
+.PHONY: lock
+lock: $(READY) ## Resolve the dependencies anew (names, versions, hashes)
+	$(COMPILE) --extra dev -o dev/requirements.txt
+	$(COMPILE) --extra operator -o operator/requirements.txt
+	$(COMPILE) --extra runtime -o serving/requirements.txt
+
+.PHONY: clean
+clean: ## Remove what the verbs made in this tree (the cluster cache outside it stays)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,154 @@
+"""What the operator and a model pod agree on: configuration in, verdict and load out, ports, paths, metric names.
+
+The operator writes a `RuntimeConfig` as one JSON environment variable into the pod template of a revision and never
+changes it there; the runtime parses it at start. A preflight pod answers with a `PreflightReport` in its termination
+message; a serving pod answers `GET /load` on its second port with a `LoadReport`.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from serinus_api.base import ApiModel
+
+CONFIG_ENV = "SERINUS_RUNTIME_CONFIG"
+HTTP_PORT = 8080
+METRICS_PORT = 8081
+LIVE_PATH = "/v2/health/live"
+READY_PATH = "/v2/health/ready"
+LOAD_PATH = "/load"
+METRICS_PATH = "/metrics"
+MODEL_MOUNT = "/mnt/model"
+"""Where a ConfigMap or a PersistentVolumeClaim with the model is mounted, read-only."""
+WORK_MOUNT = "/var/lib/serinus"
+"""A writable emptyDir: the verified copy of the model lies here."""
+CA_MOUNT = "/etc/serinus/ca"
+"""Where the ConfigMap with extra trusted certificates is mounted."""
+TERMINATION_LOG = "/dev/termination-log"
+TERMINATION_LIMIT_BYTES = 3072
+HEADER_REVISION = "x-serinus-revision"
+HEADER_VIA = "x-serinus-via"
+VIA = ("direct", "split", "match", "shadow")
+
+EXIT_OK = 0
+EXIT_REFUSED = 10
+"""A final verdict: the same input gives the same answer."""
+EXIT_WAITING = 11
+"""Something outside is missing or out of reach; trying again can help."""
+EXIT_MISCONFIGURED = 12
+"""The RuntimeConfig itself cannot be used."""
+
+METRIC_DURATION = "serinus_request_duration_seconds"
+METRIC_IN_FLIGHT = "serinus_requests_in_flight"
+METRIC_QUEUED = "serinus_requests_queued"
+METRIC_REJECTED = "serinus_requests_rejected_total"
+METRIC_MODEL_INFO = "serinus_model_info"
+
+
+class ModelSource(ApiModel):
+    """Where the model comes from, as one pod sees it."""
+
+    uri: str
+    """The URI as the user wrote it, for messages: `configmap://name/key`, `pvc://claim/path`, `https://…`."""
+    path: str | None = None
+    """File below `MODEL_MOUNT` for mounted sources (relative, no `..`); None for sources that are downloaded."""
+    digest: str | None = None
+    """`sha256:<64 hex>` that the bytes must have; None in a preflight without a pin."""
+    max_bytes: int = 2 * 1024**3
+    """Largest model accepted, external data included (bytes)."""
+    ca_file: str | None = None
+    """PEM file with extra trusted certificates for the download, below `CA_MOUNT`."""
+    allow_hosts: tuple[str, ...] = ()
+    """Host names, or `host:port`, that a download may reach although their address is private or link-local."""
+    stall_seconds: int = 30
+    """A download that receives nothing for this long is `DownloadStalled`."""
+
+
+class RuntimeLimits(ApiModel):
+    """Bounds on what a pod takes in. Each is refused with an HTTP error that says which."""
+
+    max_concurrency: int = Field(default=8, ge=1)
+    """Inferences in flight."""
+    max_queue: int = Field(default=16, ge=0)
+    """Requests waiting for a place in flight; one more is answered 429 with Retry-After."""
+    request_timeout_seconds: int = Field(default=60, ge=1)
+    """From the request's arrival to its answer; then 503."""
+    max_body_bytes: int = 16 * 1024**2
+    """413 beyond it, before the body is read."""
+    receipt_seconds: int = 10
+    """Time to receive a whole request, plus one second per MiB; then 408."""
+    max_header_bytes: int = 16 * 1024
+    max_json_depth: int = 32
+    max_batch_rows: int = 1024
+    max_rank: int = 8
+
+
+class RuntimeConfig(ApiModel):
+    """Everything that a preflight or serving pod is told."""
+
+    model_name: str
+    """Name in the Open Inference Protocol paths."""
+    model_version: str
+    """The revision's name (`<deployment>-<hash8>`); a preflight has `preflight`."""
+    source: ModelSource
+    limits: RuntimeLimits = RuntimeLimits()
+    threads: int | None = Field(default=None, ge=1)
+    """Intra-op threads of the session; None: the container's own CPU quota, rounded up."""
+    drain_seconds: int = 10
+    """After SIGTERM: keep accepting, with `Connection: close`, for this long."""
+    connection_seconds: int = 60
+    """Life of a connection that did not come through a gateway, ± 20 %."""
+    log_format: Literal["json", "console"] = "json"
+
+
+class Phase(StrEnum):
+    """How far a preflight came; the last one written before an OOM kill tells where the memory went."""
+
+    RESOLVING = "Resolving"
+    DOWNLOADING = "Downloading"
+    LOADING = "Loading"
+    INFERRING = "Inferring"
+    DONE = "Done"
+
+
+class TensorSignature(ApiModel):
+    """Name, Open Inference Protocol datatype and shape (-1: variable) of one input or output."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class PreflightReport(ApiModel):
+    """The termination message of a preflight pod: JSON, at most `TERMINATION_LIMIT_BYTES`, rewritten at each phase."""
+
+    phase: Phase
+    reason: str | None = None
+    """None while it runs; `Passed`; or a reason of `ModelResolved` / `ModelValidated` (conditions.py)."""
+    message: str = ""
+    """In the words of whoever refused: ONNX Runtime, the server of the download. No path of the pod, no secret."""
+    digest: str | None = None
+    size_bytes: int | None = None
+    peak_bytes: int | None = None
+    """Highest memory use of the container so far."""
+    limit_bytes: int | None = None
+    """Memory limit of the container."""
+    load_seconds: float | None = None
+    inference_milliseconds: float | None = None
+    inputs: tuple[TensorSignature, ...] = ()
+    outputs: tuple[TensorSignature, ...] = ()
+
+
+class LoadReport(ApiModel):
+    """Answer of `GET /load`. Counters rise from the process's start and are never reset."""
+
+    revision: str
+    in_flight: int
+    queued: int
+    arrivals: dict[str, int]
+    """Requests received, by how they came (`VIA`)."""
+    busy_seconds: float
+    """Sum of the time that requests spent in flight."""
+    source_changed: str | None = None
+    """What differs between the source now and the bytes served; None: nothing known."""

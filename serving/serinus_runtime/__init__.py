@@ -1,0 +1,1 @@
+"""One model in one pod: a BentoML service and ONNX Runtime behind the Open Inference Protocol v2."""
