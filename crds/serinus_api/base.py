@@ -1,7 +1,23 @@
 """The base of every model in the contract: camelCase outside, frozen inside, docstrings as descriptions."""
 
+from typing import Any, ClassVar, NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+
+
+class Rule(NamedTuple):
+    """A CEL rule over one object of the API (`x-kubernetes-validations`), written beside the model it judges.
+
+    Standard CEL only: the API server and the library of local mode evaluate the same text.
+    """
+
+    cel: str
+    """True for an object that is allowed; `self` is the object."""
+    message: str
+    """Names the field and the remedy."""
+    field: str = ""
+    """The field the message is about, as a path below `self`: `.maxReplicas`."""
 
 
 class ApiModel(BaseModel):
@@ -11,6 +27,9 @@ class ApiModel(BaseModel):
     model still refuses them where users write.
     """
 
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What the schema alone cannot say."""
+
     model_config = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
@@ -19,3 +38,7 @@ class ApiModel(BaseModel):
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The value as Kubernetes reads it: camelCase, plain JSON types, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

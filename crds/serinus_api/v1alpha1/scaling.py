@@ -1,0 +1,64 @@
+"""`spec.scaling`: sizing by demand, down to zero."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from serinus_api.base import ApiModel
+
+
+class ScalingMetric(ApiModel):
+    """One measure of demand and how much of it one pod shall bear."""
+
+    type: Literal["Concurrency", "RequestsPerSecond", "LatencyP95Milliseconds", "CPUUtilization"]
+    """What is measured. With several metrics the one that asks for most pods wins."""
+    target: Annotated[int, Field(ge=1, le=1_000_000)]
+    """How much of it one pod shall bear, in the unit that the type names (CPUUtilization: percent of the request)."""
+
+
+class ScaleToZeroSpec(ApiModel):
+    """When a model without requests goes to sleep."""
+
+    grace_period_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    """How long traffic is led past the gateway before the last pod goes, in seconds."""
+    retention_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
+    """How long the last pod is kept after the last request, in seconds."""
+
+
+class ActivationSpec(ApiModel):
+    """What happens to requests that meet a sleeping model."""
+
+    max_pending_requests: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests held while the model wakes; one more is answered 503 with Retry-After."""
+    deadline_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """How long a request is held at most, in seconds; then 503 with the reason."""
+    initial_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Pods started at the first request."""
+
+
+class ScalingSpec(ApiModel):
+    """Sizes the model by demand."""
+
+    engine: Literal["Builtin", "HPA", "KEDA"] | None = None
+    """Who writes the number of pods: Serinus itself (Builtin), a HorizontalPodAutoscaler, or KEDA."""
+    min_replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Fewest pods. 0: the model may sleep."""
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Most pods, at least 1."""
+    metrics: Annotated[
+        tuple[ScalingMetric, ...],
+        Field(
+            max_length=4, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+        ),
+    ] = ()
+    """What is measured; the largest answer wins."""
+    target_utilization_percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """How full a pod shall be of its target, in percent."""
+    stable_window_seconds: Annotated[int, Field(ge=6, le=3600)] | None = None
+    """The demand is averaged over this many seconds, at least 6; a tenth of it in a panic."""
+    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """A smaller size must have been enough for this many seconds."""
+    scale_to_zero: ScaleToZeroSpec | None = None
+    """When a model without requests goes to sleep."""
+    activation: ActivationSpec | None = None
+    """What happens to requests that meet a sleeping model."""

@@ -1,0 +1,137 @@
+"""`ModelDeployment` and its spec: what the user writes. The status is in `status.py`.
+
+The CRD, the reference page and the editor schema are generated from these classes (`make manifests`); an attribute's
+docstring is what `kubectl explain` shows. A field whose behaviour comes later is listed in `support.py`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from serinus_api.base import ApiModel
+from serinus_api.v1alpha1.pods import LocalObjectReference, RuntimeSpec
+from serinus_api.v1alpha1.rollout import RolloutSpec
+from serinus_api.v1alpha1.scaling import ScalingSpec
+from serinus_api.v1alpha1.status import ModelDeploymentStatus
+from serinus_api.v1alpha1.types import ObjectName, Quantity
+
+
+class ModelSpec(ApiModel):
+    """The model to serve and where its bytes come from."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=2048)]
+    """Where the model is: `configmap://<name>/<key>`, `pvc://<claim>/<path>`, `https://<host>/<path>`,
+    `s3://`, `gs://`, `az://`, `oci://` or `models:/<name>@<alias>`. ConfigMaps and claims are those of the
+    ModelDeployment's namespace. Changing it starts a rollout."""
+    digest: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    """Pin: `sha256:` and the 64 hexadecimal digits that `sha256sum` prints for the model. Bytes with another digest
+    are refused (reason DigestMismatch) and never served. Absent: what the URI holds is resolved once per revision."""
+    name: (
+        Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$")]
+        | None
+    ) = None
+    """Name of the model in the Open Inference Protocol paths, `/v2/models/<name>/infer`. Default: metadata.name."""
+    credentials_secret_ref: LocalObjectReference | None = None
+    """Secret whose keys become environment variables of the download. The kubelet reads it, Serinus never does."""
+    refresh_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
+    """How often a moving reference (a tag, an alias, an unversioned object) is looked up again, in seconds.
+    0: only when the spec changes, which is also the default."""
+
+
+class ConfigMapKeySource(ApiModel):
+    """One ConfigMap of the same namespace."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+
+
+class GoldenSpec(ApiModel):
+    """Requests with the outputs that are expected of them, and a tolerance."""
+
+    config_map_ref: ConfigMapKeySource
+    """ConfigMap whose keys are the golden cases."""
+
+
+class ValidationSpec(ApiModel):
+    """What a new revision must show in its preflight pod before it gets any traffic."""
+
+    golden: GoldenSpec | None = None
+    """Golden cases; a wrong output refuses the revision (reason GoldenMismatch)."""
+    max_latency_p95_milliseconds: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    """Highest 95th percentile of the inference time in the preflight pod, in milliseconds (reason TooSlow)."""
+    max_memory: Quantity | None = None
+    """Highest memory use in the preflight pod, as a quantity (reason OutOfMemory)."""
+    allow_signature_change: bool | None = None
+    """Whether inputs or outputs may change in a way that breaks clients of the stable revision. False, the default:
+    such a revision is refused (reason SignatureChanged)."""
+
+
+class GatewayReference(ApiModel):
+    """A Gateway of the Gateway API."""
+
+    name: ObjectName
+    """Name of the Gateway."""
+    namespace: ObjectName | None = None
+    """Namespace of the Gateway. Default: that of the ModelDeployment."""
+
+
+class RouteSpec(ApiModel):
+    """Traffic from outside the cluster, by Gateway API."""
+
+    gateway_ref: GatewayReference
+    """The Gateway to which the model's HTTPRoute is attached."""
+    hostnames: Annotated[
+        tuple[
+            Annotated[str, Field(min_length=1, max_length=253, pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")], ...
+        ],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ] = ()
+    """Host names that lead to the model. None: all that the Gateway's listener lets in."""
+
+
+class ModelDeploymentSpec(ApiModel):
+    """What is wanted: one model, how it runs, how many, and how a new version replaces the old one."""
+
+    paused: bool = False
+    """True: the children stay as they are and nothing is decided until it is false again; condition Ready says so."""
+    model: ModelSpec
+    """The model to serve and where its bytes come from."""
+    runtime: RuntimeSpec = Field(default_factory=RuntimeSpec)
+    """How each pod runs: image, resources, limits, placement. Changing it starts a rollout."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Fixed number of pods, 1 when neither this nor `scaling` is set. `kubectl scale` writes it. Not together with
+    `scaling`."""
+    scaling: ScalingSpec | None = None
+    """Sizes the model by demand. Not together with `replicas`."""
+    rollout: RolloutSpec = Field(default_factory=RolloutSpec)
+    """How a new revision takes over from the stable one. Absent: a canary with the default steps."""
+    validation: ValidationSpec | None = None
+    """What a new revision must show before it gets any traffic."""
+    route: RouteSpec | None = None
+    """Traffic from outside the cluster. Absent: only the Service inside the cluster."""
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes object metadata that Serinus looks at. Written by Kubernetes, so it has no bounds here."""
+
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class ModelDeployment(ApiModel):
+    """A model, served: its pods, its address, and how new versions of it arrive."""
+
+    api_version: Literal["serving.serinus.dev/v1alpha1"] = "serving.serinus.dev/v1alpha1"
+    kind: Literal["ModelDeployment"] = "ModelDeployment"
+    metadata: ObjectMeta
+    spec: ModelDeploymentSpec
+    """What is wanted."""
+    status: ModelDeploymentStatus = Field(default_factory=ModelDeploymentStatus)
+    """What was seen. Written by the operator alone."""

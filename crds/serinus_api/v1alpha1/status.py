@@ -1,0 +1,290 @@
+"""The status: what the operator saw and decided. Also its memory: whatever must survive a restart is here.
+
+Times that decide something are elapsed seconds of the monotonic clock; wall-clock times are for people.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from serinus_api.base import ApiModel
+from serinus_api.v1alpha1.types import (
+    Count,
+    Digest,
+    Elapsed,
+    LongText,
+    Measure,
+    Percent,
+    Replicas,
+    SpecHash,
+    Text,
+    Timestamp,
+    Word,
+)
+
+ATOMIC = {"x-kubernetes-list-type": "atomic"}
+MAX_REVISIONS = 32
+MAX_REJECTED = 16
+
+
+class Condition(ApiModel):
+    """One aspect of the truth, as `metav1.Condition`."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """Which aspect: Ready, Available, ModelResolved, ModelValidated, …"""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The generation of the spec that this was said of."""
+    last_transition_time: Timestamp
+    """When the status last changed."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """Why, in one word."""
+    message: LongText = ""
+    """Why, in the words of whoever knows."""
+
+
+class ResolutionPhase(StrEnum):
+    """How far a spec without a promoted revision is."""
+
+    RESOLVING = "Resolving"
+    PREFLIGHT = "Preflight"
+    PROVISIONING = "Provisioning"
+
+
+class ResolutionStatus(ApiModel):
+    """The spec being worked on until its revision is promoted or rejected."""
+
+    spec_hash: SpecHash
+    """Hash of the part of the spec that shapes the pods."""
+    phase: ResolutionPhase
+    """Resolving: nothing has run yet. Preflight: a throw-away pod tries the model. Provisioning: its pods start."""
+    attempt: Count = 0
+    """Number of the preflight pod, from 1; it is in the pod's name."""
+    since_seconds: Elapsed = 0
+    """How long this spec has been worked on without getting ready, in seconds, restarts included."""
+    deadline_exceeded: bool = False
+    """Whether `startupDeadlineSeconds` has passed; work goes on, but counts as stalled."""
+    digest: Digest | None = None
+    """The digest found."""
+    version: Word | None = None
+    """The source's own word for these bytes: a version id, an ETag."""
+    revision: Word | None = None
+    """The revision made of it; none before the verdict."""
+    reason: Word | None = None
+    """What it waits for, in one word."""
+    message: Text | None = None
+    """What it waits for, in the words of whoever refused."""
+
+
+class RejectedSpec(ApiModel):
+    """A spec that was refused for good; it is not tried again until it changes or `serinus.dev/retry` asks for it."""
+
+    spec_hash: SpecHash
+    """Hash of the part of the spec that shapes the pods."""
+    digest: Digest | None = None
+    """The digest that was refused; none when no bytes were found."""
+    revision: Word | None = None
+    """The revision that was refused, when there was one already."""
+    reason: Word
+    """Why, in one word."""
+    message: Text = ""
+    """Why, in the words of whoever refused."""
+    at: Timestamp
+    """When."""
+
+
+class ActionsStatus(ApiModel):
+    """For each action annotation the value last carried out."""
+
+    promote: Word | None = None
+    abort: Word | None = None
+    retry: Word | None = None
+    refresh: Word | None = None
+
+
+class AnalysisInterval(ApiModel):
+    """A confidence interval, in the metric's unit."""
+
+    low: Measure
+    high: Measure
+
+
+class AnalysisResult(ApiModel):
+    """What one metric said in its last window."""
+
+    metric: Word
+    """Name of the metric."""
+    verdict: Literal["Pass", "Fail", "Inconclusive"]
+    """What it means."""
+    value: Measure | None = None
+    """The candidate's value, in the metric's unit."""
+    baseline: Measure | None = None
+    """The stable revision's value in the same window."""
+    interval: AnalysisInterval | None = None
+    """Confidence interval of the value."""
+    samples: Count = 0
+    """Requests it rests on."""
+    failures: Count = 0
+    """Windows in a row that failed."""
+
+
+class HeldStatus(ApiModel):
+    """Why a rollout does not go on."""
+
+    reason: Word
+    """Why, in one word."""
+    since_seconds: Elapsed = 0
+    """For how long, in seconds."""
+
+
+class RolloutPhase(StrEnum):
+    """State of the rollout machine."""
+
+    STABLE = "Stable"
+    STEPPING = "Stepping"
+    HELD = "Held"
+    PROMOTING = "Promoting"
+    BAKING = "Baking"
+    ABORTING = "Aborting"
+    ABORTED = "Aborted"
+    SUPERSEDING = "Superseding"
+
+
+class RolloutStatus(ApiModel):
+    """The rollout under way, or the last one."""
+
+    phase: RolloutPhase
+    """State of the rollout."""
+    attempt: Count = 0
+    """Rollouts of this candidate so far."""
+    step_index: Annotated[int, Field(ge=0, le=64)] | None = None
+    """The present step, from 0."""
+    step_elapsed_seconds: Elapsed = 0
+    """Time spent in the present step, in seconds."""
+    requested_weight: Percent | None = None
+    """Share asked for, in percent."""
+    applied_weight: Percent | None = None
+    """Share that every gateway reports, in percent."""
+    weight_verified: Literal["True", "False", "Unknown"] | None = None
+    """Whether the requests seen agree with the applied weight."""
+    mechanism: Word | None = None
+    """Who splits the traffic."""
+    analysis: Annotated[tuple[AnalysisResult, ...], Field(max_length=16, json_schema_extra=ATOMIC)] = ()
+    """The last verdicts."""
+    held: HeldStatus | None = None
+    """Why it does not go on."""
+    message: Text | None = None
+    """What happens, in words."""
+
+
+class RevisionState(StrEnum):
+    """What a revision is good for."""
+
+    STABLE = "Stable"
+    CANDIDATE = "Candidate"
+    RETIRED = "Retired"
+    REJECTED = "Rejected"
+
+
+class RevisionModel(ApiModel):
+    """The bytes of a revision."""
+
+    uri: Annotated[str, Field(max_length=2048)]
+    """Where they came from."""
+    digest: Digest | None = None
+    """What they are."""
+    version: Word | None = None
+    """The source's own word for them."""
+
+
+class RevisionStatus(ApiModel):
+    """One version of the model: the stable one, a candidate, or history."""
+
+    name: Word
+    """Name of its ControllerRevision, Deployment and Service."""
+    model: RevisionModel
+    """Its bytes."""
+    state: RevisionState
+    """Stable takes the traffic, Candidate shall, Retired is history, Rejected was refused."""
+    replicas: Replicas = 0
+    """Pods it has."""
+    ready_replicas: Replicas = 0
+    """Pods that answer."""
+    restorable: bool = True
+    """Whether the same bytes can be had again."""
+    created_at: Timestamp | None = None
+    """When it was made."""
+
+
+class ScalingStatus(ApiModel):
+    """What the scaling loop sees and does."""
+
+    engine: Literal["Fixed", "Builtin", "HPA", "KEDA"]
+    """Who writes the number of pods."""
+    state: Literal["Awake", "Asleep", "Waking"]
+    """Whether the model has pods."""
+    since: Timestamp | None = None
+    """When the state last changed."""
+    desired_replicas: Replicas = 0
+    """Pods wanted."""
+    ready_replicas: Replicas = 0
+    """Pods that answer."""
+    reason: Word | None = None
+    """Why this many, in one word."""
+    last_request_time: Timestamp | None = None
+    """When the last request came, written only when the state changes."""
+
+
+class SummaryStatus(ApiModel):
+    """The columns of `kubectl get`, always filled."""
+
+    weight: Annotated[str, Field(max_length=63)]
+    """Share of the traffic: `100%`, `95/5%` during a canary, `0%` when nothing answers."""
+    replicas: Annotated[str, Field(max_length=63)]
+    """Pods ready of pods wanted: `2/2`."""
+    digest: Annotated[str, Field(max_length=63)]
+    """First digits of the digest that is served: `sha256:1a2b3c4d5e6f`, or `none`."""
+    engine: Annotated[str, Field(max_length=63)]
+    """Who sizes the model: `Fixed`, `Builtin`, `HPA`, `KEDA`."""
+
+
+class ModelDeploymentStatus(ApiModel):
+    """What was seen. Written by the operator alone."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation of the spec that this status speaks of."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+        ),
+    ] = ()
+    """The truth by aspects. Ready is the summary; Reconciling and Stalled are present only when true."""
+    url: Annotated[str, Field(max_length=512)] | None = None
+    """Address of the model inside the cluster."""
+    stable_revision: Word | None = None
+    """The revision that takes the traffic."""
+    candidate_revision: Word | None = None
+    """The revision that shall take over."""
+    resolution: ResolutionStatus | None = None
+    """The spec being worked on."""
+    rejected: Annotated[tuple[RejectedSpec, ...], Field(max_length=MAX_REJECTED, json_schema_extra=ATOMIC)] = ()
+    """Specs that were refused for good, newest first."""
+    actions: ActionsStatus = Field(default_factory=ActionsStatus)
+    """For each action annotation the value last carried out."""
+    rollout: RolloutStatus | None = None
+    """The rollout under way, or the last one."""
+    revisions: Annotated[tuple[RevisionStatus, ...], Field(max_length=MAX_REVISIONS, json_schema_extra=ATOMIC)] = ()
+    """The versions of the model, newest first."""
+    scaling: ScalingStatus | None = None
+    """What the scaling loop sees and does."""
+    gateway_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Port of the gateway at which this model is known."""
+    replicas: Replicas | None = None
+    """Pods that the model has (scale subresource)."""
+    selector: Annotated[str, Field(max_length=512)] | None = None
+    """Label selector of the pods, as a string (scale subresource)."""
+    summary: SummaryStatus | None = None
+    """The columns of `kubectl get`."""
