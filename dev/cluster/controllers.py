@@ -1,0 +1,48 @@
+"""kube-controller-manager and kube-scheduler: one of each, so without leader election.
+
+Each controller acts under its own service account, so that the audit log tells the garbage collector's deletes from
+an operator's.
+"""
+
+from pathlib import Path
+
+from dev.cluster.paths import Layout
+from dev.cluster.process import Command
+
+
+def controller_manager(layout: Layout, binaries: Path) -> Command:
+    pki = layout.pki
+    client = layout.client("controller-manager")
+    return Command(
+        "kube-controller-manager",
+        (
+            str(binaries / "kube-controller-manager"),
+            *common(client),
+            f"--cert-dir={layout.state / 'controller-manager'}",
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={pki / 'service-accounts.key'}",
+            f"--root-ca-file={pki / 'ca.crt'}",
+            f"--cluster-signing-cert-file={pki / 'ca.crt'}",
+            f"--cluster-signing-key-file={pki / 'ca.key'}",
+            "--allocate-node-cidrs=false",
+        ),
+    )
+
+
+def scheduler(layout: Layout, binaries: Path) -> Command:
+    client = layout.client("scheduler")
+    return Command(
+        "kube-scheduler",
+        (str(binaries / "kube-scheduler"), *common(client), f"--cert-dir={layout.state / 'scheduler'}"),
+    )
+
+
+def common(client: Path) -> tuple[str, ...]:
+    return (
+        f"--kubeconfig={client}",
+        f"--authentication-kubeconfig={client}",
+        f"--authorization-kubeconfig={client}",
+        "--bind-address=127.0.0.1",
+        "--leader-elect=false",
+        "--profiling=false",
+    )
