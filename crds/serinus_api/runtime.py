@@ -100,6 +100,16 @@ class RuntimeConfig(ApiModel):
     connection_seconds: int = 60
     """Life of a connection that did not come through a gateway, ± 20 %."""
     log_format: Literal["json", "console"] = "json"
+    source_check_seconds: int = Field(default=60, ge=1)
+    """A ready pod looks this often whether an `https://` or `pvc://` source still is what it serves."""
+    host: str = ""
+    """Address that both ports listen on; empty: all, IPv4 and IPv6."""
+    http_port: int = Field(default=HTTP_PORT, ge=0, le=65535)
+    """0: any free port, named in the log."""
+    metrics_port: int = Field(default=METRICS_PORT, ge=0, le=65535)
+    model_mount: str = MODEL_MOUNT
+    work_mount: str = WORK_MOUNT
+    termination_log: str = TERMINATION_LOG
 
 
 class Phase(StrEnum):
