@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Rule(NamedTuple):
@@ -18,6 +20,11 @@ class Rule(NamedTuple):
     """Names the field and the remedy."""
     field: str = ""
     """The field the message is about, as a path below `self`: `.maxReplicas`."""
+
+    def to_manifest(self) -> dict[str, str]:
+        """The rule as an entry of `x-kubernetes-validations`."""
+        entry = {"rule": self.cel, "message": self.message, "fieldPath": self.field}
+        return {key: value for key, value in entry.items() if value}
 
 
 class ApiModel(BaseModel):
@@ -38,6 +45,14 @@ class ApiModel(BaseModel):
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of the model, with its rules."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if cls.rules:
+            schema["x-kubernetes-validations"] = [rule.to_manifest() for rule in cls.rules]
+        return schema
 
     def to_manifest(self) -> dict[str, Any]:
         """The value as Kubernetes reads it: camelCase, plain JSON types, absent fields left out."""

@@ -91,7 +91,7 @@ RESOLUTION_REASONS = frozenset(
         Reason.SOURCE_CHANGED,
     }
 )
-"""Reasons that speak of finding the bytes (`ModelResolved`); the other verdicts speak of the model (`ModelValidated`)."""
+"""Reasons that speak of finding the bytes (`ModelResolved`); other verdicts speak of the model (`ModelValidated`)."""
 
 FINAL_REASONS = frozenset(
     {

@@ -1,15 +1,39 @@
 """`spec.runtime`: how each pod of a model runs. Changing anything that shapes the pod makes a new revision."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from serinus_api.base import ApiModel
+from serinus_api.base import ApiModel, Rule
 from serinus_api.v1alpha1.types import ConfigKey, LabelValue, ObjectName, Quantity
 
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(max_length=32)]
 Annotations = Annotated[dict[LabelKey, Annotated[str, Field(max_length=4096)]], Field(max_length=32)]
+KEY_FORM = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+
+
+def _keys_well_formed(field: str) -> Rule:
+    """The keys of the map `field` are qualified names."""
+    return Rule(
+        f"!has(self.{field}) || self.{field}.all(key, size(key) <= 317 && key.matches('{KEY_FORM}'))",
+        f"runtime.{field} has a malformed key; write <name> or <prefix>/<name>, the name with at most 63 letters, digits, "
+        "hyphens, underscores and dots",
+        field=f".{field}",
+    )
+
+
+def _keys_ours(field: str) -> Rule:
+    """The keys of the map `field` leave those of Serinus alone."""
+    return Rule(
+        f"!has(self.{field}) || self.{field}.all(key, !key.startsWith('serinus.dev/') && "
+        "!(key in ['app.kubernetes.io/name', 'app.kubernetes.io/managed-by']))",
+        f"runtime.{field} must not set serinus.dev/*, app.kubernetes.io/name or app.kubernetes.io/managed-by, which "
+        "Serinus sets; use other keys",
+        field=f".{field}",
+    )
+
+
 ResourceList = Annotated[dict[Annotated[str, Field(min_length=1, max_length=317)], Quantity], Field(max_length=16)]
 
 
@@ -34,6 +58,13 @@ class KeySelector(ApiModel):
 class EnvSource(ApiModel):
     """Where the value of an environment variable comes from; exactly one of the fields."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+            "valueFrom must have exactly one of secretKeyRef and configMapKeyRef; keep one",
+        ),
+    )
+
     secret_key_ref: KeySelector | None = None
     """A key of a Secret. The kubelet reads it, Serinus never does."""
     config_map_key_ref: KeySelector | None = None
@@ -42,6 +73,18 @@ class EnvSource(ApiModel):
 
 class EnvVar(ApiModel):
     """One environment variable; exactly one of `value` and `valueFrom`."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.value) != has(self.valueFrom)",
+            "env entries must have exactly one of value and valueFrom; keep one (an empty variable is value: '')",
+        ),
+        Rule(
+            "!self.name.startsWith('SERINUS_')",
+            "env names that begin with SERINUS_ belong to Serinus; choose another name",
+            field=".name",
+        ),
+    )
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     """Name of the variable. Names that begin with SERINUS_ belong to Serinus."""
@@ -53,6 +96,23 @@ class EnvVar(ApiModel):
 
 class Toleration(ApiModel):
     """Lets pods run on nodes with a matching taint; as in a Pod."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.key) && size(self.key) > 0 || has(self.operator) && self.operator == 'Exists'",
+            "tolerations without a key must have operator: Exists; add one of them",
+        ),
+        Rule(
+            "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || size(self.value) == 0",
+            "tolerations with operator: Exists must not have a value; remove it or write operator: Equal",
+            field=".value",
+        ),
+        Rule(
+            "!has(self.tolerationSeconds) || has(self.effect) && self.effect == 'NoExecute'",
+            "tolerations with tolerationSeconds must have effect: NoExecute; set it or remove tolerationSeconds",
+            field=".tolerationSeconds",
+        ),
+    )
 
     key: Annotated[str, Field(max_length=317)] | None = None
     """Key of the taint. Absent, with operator Exists: every taint."""
@@ -86,6 +146,23 @@ class BatchingSpec(ApiModel):
 
 class RuntimeSpec(ApiModel):
     """How each pod of the model runs."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        _keys_well_formed("podLabels"),
+        _keys_well_formed("podAnnotations"),
+        _keys_well_formed("nodeSelector"),
+        _keys_ours("podLabels"),
+        Rule(
+            "!has(self.podAnnotations) || self.podAnnotations.all(key, !key.startsWith('serinus.dev/'))",
+            "runtime.podAnnotations must not set serinus.dev/*, which Serinus sets; use other keys",
+            field=".podAnnotations",
+        ),
+        Rule(
+            "!has(self.bento) || !self.bento || has(self.image)",
+            "runtime.bento: true needs runtime.image, the BentoML service's image; set it",
+            field=".bento",
+        ),
+    )
 
     image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")] | None = None
     """Container image. Default: the operator's runtime image; the one used is kept for the life of a revision, so

@@ -1,13 +1,15 @@
 """`spec.rollout`: how a new revision takes over from the stable one."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from serinus_api.base import ApiModel
+from serinus_api.base import ApiModel, Rule
 from serinus_api.v1alpha1.types import DnsLabel, Percent, Weight
 
 MAX_STEPS = 16
+NEIGHBOURS = list(range(MAX_STEPS - 1))
+"""Each position that may have a step after it: standard CEL has no macro that counts."""
 
 
 class RolloutStep(ApiModel):
@@ -55,6 +57,18 @@ class ShadowSpec(ApiModel):
 
 class AnalysisMetric(ApiModel):
     """One measure of the candidate and its bounds; at least one bound."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.max) || has(self.min) || has(self.maxPercentOfStable)",
+            "analysis metrics must have a bound; set max, min or maxPercentOfStable",
+        ),
+        Rule(
+            "!has(self.max) || !has(self.min) || self.min <= self.max",
+            "analysis metrics must not have min above max; lower min or raise max",
+            field=".min",
+        ),
+    )
 
     name: DnsLabel
     """Name of the metric in status and events."""
@@ -104,6 +118,35 @@ class AnalysisSpec(ApiModel):
 
 class RolloutSpec(ApiModel):
     """How a new revision takes over from the stable one."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!has(self.steps) || {NEIGHBOURS}.all(i, i + 1 >= size(self.steps) || "
+            "self.steps[i].weight < self.steps[i + 1].weight)",
+            "rollout.steps must have strictly rising weights; order them and give each a larger weight than the one "
+            "before",
+            field=".steps",
+        ),
+        Rule(
+            "!has(self.steps) || self.steps.all(s, !has(s.name) || "
+            "self.steps.exists_one(t, has(t.name) && t.name == s.name))",
+            "rollout.steps must not share a name; rename one",
+            field=".steps",
+        ),
+        Rule(
+            "!has(self.steps) || size(self.steps) == 0 || !has(self.strategy) || self.strategy == 'Canary'",
+            "rollout.steps belong to strategy: Canary; remove them or choose it",
+            field=".steps",
+        ),
+        Rule(
+            "!has(self.analysis) || !has(self.analysis.metrics) || "
+            "!self.analysis.metrics.exists(m, m.type == 'ShadowAgreementPercent') || "
+            "has(self.shadow) && self.shadow.percent > 0",
+            "rollout.analysis.metrics with ShadowAgreementPercent need rollout.shadow.percent above 0; set it or "
+            "remove the metric",
+            field=".analysis",
+        ),
+    )
 
     strategy: Literal["Canary", "BlueGreen", "Recreate"] | None = None
     """Canary: in steps. BlueGreen: all at once when every pod is ready. Recreate: the old pods go first, for clusters

@@ -1,10 +1,10 @@
 """`spec.scaling`: sizing by demand, down to zero."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from serinus_api.base import ApiModel
+from serinus_api.base import ApiModel, Rule
 
 
 class ScalingMetric(ApiModel):
@@ -38,6 +38,31 @@ class ActivationSpec(ApiModel):
 
 class ScalingSpec(ApiModel):
     """Sizes the model by demand."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+            "scaling.minReplicas must not be above scaling.maxReplicas; lower it or raise maxReplicas",
+            field=".minReplicas",
+        ),
+        Rule(
+            "!has(self.engine) || self.engine != 'KEDA' || !has(self.minReplicas) || self.minReplicas > 0",
+            "scaling.minReplicas must be at least 1 with engine: KEDA, or both would wake the model; raise it or "
+            "choose engine: Builtin",
+            field=".minReplicas",
+        ),
+        Rule(
+            "!has(self.scaleToZero) || !has(self.minReplicas) || self.minReplicas == 0",
+            "scaling.scaleToZero needs minReplicas: 0; set it or remove scaleToZero",
+            field=".scaleToZero",
+        ),
+        Rule(
+            "!has(self.activation) || !has(self.activation.initialReplicas) || !has(self.maxReplicas) || "
+            "self.activation.initialReplicas <= self.maxReplicas",
+            "scaling.activation.initialReplicas must not be above scaling.maxReplicas; lower it or raise maxReplicas",
+            field=".activation",
+        ),
+    )
 
     engine: Literal["Builtin", "HPA", "KEDA"] | None = None
     """Who writes the number of pods: Serinus itself (Builtin), a HorizontalPodAutoscaler, or KEDA."""

@@ -4,20 +4,76 @@ The CRD, the reference page and the editor schema are generated from these class
 docstring is what `kubectl explain` shows. A field whose behaviour comes later is listed in `support.py`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from serinus_api.base import ApiModel
+from serinus_api.base import ApiModel, Rule
 from serinus_api.v1alpha1.pods import LocalObjectReference, RuntimeSpec
 from serinus_api.v1alpha1.rollout import RolloutSpec
 from serinus_api.v1alpha1.scaling import ScalingSpec
 from serinus_api.v1alpha1.status import ModelDeploymentStatus
-from serinus_api.v1alpha1.types import ObjectName, Quantity
+from serinus_api.v1alpha1.types import DNS_LABEL_PATTERN, ObjectName, Quantity
+
+
+def _uri_form(scheme: str, form: str, pattern: str) -> Rule:
+    """A URI of this scheme must look like `form`."""
+    return Rule(
+        f"!self.uri.startsWith('{scheme}') || self.uri.matches('{pattern}')", f"model.uri must be {form}", field=".uri"
+    )
 
 
 class ModelSpec(ApiModel):
     """The model to serve and where its bytes come from."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.uri.matches('^((configmap|pvc|https|s3|gs|az|oci)://|models:/)')",
+            "model.uri must begin with configmap://, pvc://, https://, s3://, gs://, az://, oci:// or models:/",
+            field=".uri",
+        ),
+        _uri_form(
+            "configmap://",
+            "configmap://<ConfigMap>/<key>, of a ConfigMap in the same namespace",
+            "^configmap://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
+        ),
+        _uri_form(
+            "pvc://",
+            "pvc://<claim>/<path to the file>, of a PersistentVolumeClaim in the same namespace",
+            "^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[^/]+)+$",
+        ),
+        Rule(
+            "!self.uri.startsWith('pvc://') || !self.uri.matches('/[.][.]?(/|$)')",
+            "model.uri must name the file in the claim without . and ..; write the path from the claim's root",
+            field=".uri",
+        ),
+        _uri_form(
+            "https://",
+            "https://<host>[:<port>]/<path>, without user, password or #fragment",
+            "^https://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?/[^#]+$",
+        ),
+        Rule(
+            "!self.uri.matches('^(s3|gs|az|oci)://') || self.uri.matches('^[a-z0-9]+://[^/]+/.+$')",
+            "model.uri must go on with a bucket, container or registry and a path: s3://<bucket>/<key>",
+            field=".uri",
+        ),
+        _uri_form("models:/", "models:/<name>@<alias> or models:/<name>/<version>", "^models:/[^/@]+[/@][^/@]+$"),
+        Rule(
+            "!self.uri.matches('[[:space:][:cntrl:]]')",
+            "model.uri must not contain spaces, line ends or control characters; write %20 in a URL, rename the file else",
+            field=".uri",
+        ),
+        Rule(
+            "!has(self.digest) || self.digest.matches('^sha256:[0-9a-f]{64}$')",
+            "model.digest must be sha256: and the 64 lower-case hexadecimal digits that sha256sum prints",
+            field=".digest",
+        ),
+        Rule(
+            "!has(self.digest) || !has(self.refreshSeconds) || self.refreshSeconds == 0",
+            "model.refreshSeconds looks for other bytes, which model.digest forbids; remove one of them",
+            field=".refreshSeconds",
+        ),
+    )
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
     """Where the model is: `configmap://<name>/<key>`, `pvc://<claim>/<path>`, `https://<host>/<path>`,
@@ -92,6 +148,15 @@ class RouteSpec(ApiModel):
 class ModelDeploymentSpec(ApiModel):
     """What is wanted: one model, how it runs, how many, and how a new version replaces the old one."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.replicas) || !has(self.scaling)",
+            "replicas must not be set together with scaling; remove one of them (bounds: scaling.minReplicas, "
+            "scaling.maxReplicas)",
+            field=".replicas",
+        ),
+    )
+
     paused: bool = False
     """True: the children stay as they are and nothing is decided until it is false again; condition Ready says so."""
     model: ModelSpec
@@ -127,6 +192,14 @@ class ObjectMeta(ApiModel):
 
 class ModelDeployment(ApiModel):
     """A model, served: its pods, its address, and how new versions of it arrive."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"self.metadata.name.matches('{DNS_LABEL_PATTERN}') && size(self.metadata.name) <= 63",
+            "metadata.name becomes a Service, so it must be at most 63 lower-case letters, digits and hyphens, begin "
+            "with a letter and not end with a hyphen; choose such a name",
+        ),
+    )
 
     api_version: Literal["serving.serinus.dev/v1alpha1"] = "serving.serinus.dev/v1alpha1"
     kind: Literal["ModelDeployment"] = "ModelDeployment"

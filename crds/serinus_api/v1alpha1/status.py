@@ -63,9 +63,11 @@ class ResolutionStatus(ApiModel):
     attempt: Count = 0
     """Number of the preflight pod, from 1; it is in the pod's name."""
     since_seconds: Elapsed = 0
-    """How long this spec has been worked on without getting ready, in seconds, restarts included."""
+    """How long the present phase has lasted, in seconds, restarts included."""
     deadline_exceeded: bool = False
     """Whether `startupDeadlineSeconds` has passed; work goes on, but counts as stalled."""
+    image: Annotated[str, Field(max_length=512)] | None = None
+    """The runtime image that the revision is tried with, and will keep."""
     digest: Digest | None = None
     """The digest found."""
     version: Word | None = None
@@ -87,6 +89,8 @@ class RejectedSpec(ApiModel):
     """The digest that was refused; none when no bytes were found."""
     revision: Word | None = None
     """The revision that was refused, when there was one already."""
+    attempt: Count = 0
+    """Number of the last preflight pod; a retry counts on from it."""
     reason: Word
     """Why, in one word."""
     message: Text = ""
