@@ -51,7 +51,7 @@ def object_schema() -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "description": API_VERSION_TEXT},
             "kind": {"type": "string", "description": KIND_TEXT},
-            "metadata": {"type": "object"},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": spec,
             "status": without_defaults(status),
         },

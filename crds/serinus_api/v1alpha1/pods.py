@@ -17,8 +17,8 @@ def _keys_well_formed(field: str) -> Rule:
     """The keys of the map `field` are qualified names."""
     return Rule(
         f"!has(self.{field}) || self.{field}.all(key, size(key) <= 317 && key.matches('{KEY_FORM}'))",
-        f"runtime.{field} has a malformed key; write <name> or <prefix>/<name>, the name with at most 63 letters, digits, "
-        "hyphens, underscores and dots",
+        f"runtime.{field} has a malformed key; write <name> or <prefix>/<name>, the name with at most 63 letters, "
+        "digits, hyphens, underscores and dots",
         field=f".{field}",
     )
 

@@ -60,7 +60,7 @@ class ModelSpec(ApiModel):
         _uri_form("models:/", "models:/<name>@<alias> or models:/<name>/<version>", "^models:/[^/@]+[/@][^/@]+$"),
         Rule(
             "!self.uri.matches('[[:space:][:cntrl:]]')",
-            "model.uri must not contain spaces, line ends or control characters; write %20 in a URL, rename the file else",
+            "model.uri must not contain spaces or control characters; write %20 in a URL, rename the file elsewhere",
             field=".uri",
         ),
         Rule(
@@ -198,6 +198,7 @@ class ModelDeployment(ApiModel):
             f"self.metadata.name.matches('{DNS_LABEL_PATTERN}') && size(self.metadata.name) <= 63",
             "metadata.name becomes a Service, so it must be at most 63 lower-case letters, digits and hyphens, begin "
             "with a letter and not end with a hyphen; choose such a name",
+            field=".metadata.name",
         ),
     )
 
@@ -205,6 +206,4 @@ class ModelDeployment(ApiModel):
     kind: Literal["ModelDeployment"] = "ModelDeployment"
     metadata: ObjectMeta
     spec: ModelDeploymentSpec
-    """What is wanted."""
     status: ModelDeploymentStatus = Field(default_factory=ModelDeploymentStatus)
-    """What was seen. Written by the operator alone."""
