@@ -79,6 +79,11 @@ class Reason(StrEnum):
     CANDIDATE_NOT_READY = "CandidateNotReady"
 
 
+def reason_of(word: str | None) -> Reason | None:
+    """The reason that a word names; None for a word of another version, or none."""
+    return Reason(word) if word in Reason.__members__.values() else None
+
+
 RESOLUTION_REASONS = frozenset(
     {
         Reason.NOT_FOUND,

@@ -58,7 +58,7 @@ class ModelSource(ApiModel):
     max_bytes: int = 2 * 1024**3
     """Largest model accepted, external data included (bytes)."""
     ca_file: str | None = None
-    """PEM file with extra trusted certificates for the download, below `CA_MOUNT`."""
+    """PEM file with extra trusted certificates for the download, or a folder of such files (`CA_MOUNT`)."""
     allow_hosts: tuple[str, ...] = ()
     """Host names, or `host:port`, that a download may reach although their address is private or link-local."""
     stall_seconds: int = 30

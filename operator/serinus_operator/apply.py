@@ -1,0 +1,165 @@
+"""Make the children as decided: create, repair, scale, prune. The only place that writes children.
+
+Nothing is written where the live object agrees already, so a converged model causes no request. Objects that bear our
+names and are not ours are never touched (`NameTaken`); ours without an owner are adopted. Every change carries the
+resourceVersion of the object that it was decided on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serinus_api import names
+from serinus_operator.cache import Cache
+from serinus_operator.cluster.errors import Conflict, NameTaken
+from serinus_operator.cluster.port import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    POD,
+    SERVICE,
+    Cluster,
+    Kind,
+    Manifest,
+    Precondition,
+    kind_of,
+)
+from serinus_operator.drift import differs
+from serinus_operator.queue import Key
+from serinus_operator.state import Decision, Subject
+
+WRITTEN_ONCE = (CONTROLLER_REVISION, CONFIG_MAP, POD)
+PRUNED = (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION)
+"""In this order: what others depend on goes last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Writes children through the port and keeps the cache in step with what the writes return."""
+
+    cluster: Cluster
+    cache: Cache
+
+    async def apply(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
+        """Bring all children of one ModelDeployment to what was decided."""
+        if decision.frozen:
+            return
+        for manifest in manifests:
+            await self._ensure(manifest)
+        await self._scale(subject, decision)
+        await self._prune(subject, decision, manifests)
+
+    async def _ensure(self, manifest: Manifest) -> None:
+        kind, meta = kind_of(manifest), manifest["metadata"]
+        live = self.cache.get(kind, meta["namespace"], meta["name"])
+        if live is None:
+            live = await self._create(kind, manifest)
+        if not _owned(live, manifest):
+            await self._adopt(live, manifest)
+        elif kind not in WRITTEN_ONCE and differs(manifest, live):
+            await self._repair(live, manifest)
+
+    async def _create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        meta = manifest["metadata"]
+        try:
+            live = await self.cluster.create(manifest)
+        except Conflict:
+            found = await self.cluster.get(kind, meta["namespace"], meta["name"])
+            if found is None:
+                raise
+            live = {"apiVersion": kind.api_version, "kind": kind.kind, **found}
+        if _ours(live, manifest):
+            self.cache.put(live)
+        return live
+
+    async def _adopt(self, live: Manifest, manifest: Manifest) -> None:
+        """Take over a child that was restored or orphaned; refuse what is someone else's."""
+        meta = live["metadata"]
+        if any(owner.get("controller") for owner in meta.get("ownerReferences", ())):
+            if _ours(live, manifest) and _same_owner_name(live, manifest):
+                raise Conflict(f"{live['kind']} {meta['name']} of a deleted ModelDeployment is still being collected")
+            raise NameTaken(live["kind"], meta["name"])
+        if not _ours(live, manifest):
+            raise NameTaken(live["kind"], meta["name"])
+        await self._repair(live, manifest)
+
+    async def _repair(self, live: Manifest, manifest: Manifest) -> None:
+        """Apply the manifest; where somebody else's additions remain, write the whole of what we render."""
+        wanted = _keep_replicas(manifest, live)
+        after = await self.cluster.apply(wanted, _precondition(live))
+        if differs(wanted, after):
+            after = await self.cluster.replace(_keep_cluster_ip(wanted, after), _precondition(after))
+        self.cache.put(after)
+
+    async def _scale(self, subject: Subject, decision: Decision) -> None:
+        for revision in decision.running:
+            live = self.cache.get(DEPLOYMENT, subject.namespace, revision)
+            if live is None or revision == _leaving(decision) or live["spec"].get("replicas") == decision.replicas:
+                continue
+            await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, decision.replicas, _precondition(live))
+
+    async def _prune(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
+        wanted = {(m["kind"], m["metadata"]["name"]) for m in manifests}
+        for revision in decision.running:
+            wanted |= {("Deployment", revision), ("Service", revision)}
+        wanted |= {("ControllerRevision", name) for name in decision.keep_records}
+        for kind in PRUNED:
+            for live in self.cache.children(Key(subject.namespace, subject.name), kind):
+                meta = live["metadata"]
+                serving = kind is POD and meta["labels"].get(names.LABEL_ROLE) != names.ROLE_PREFLIGHT
+                if serving or (kind.kind, meta["name"]) in wanted or "deletionTimestamp" in meta:
+                    continue
+                if _owner_uid(live) == subject.uid:
+                    await self.cluster.delete(kind, subject.namespace, meta["name"], _precondition(live))
+
+
+def _precondition(live: Manifest) -> Precondition:
+    return Precondition(uid=live["metadata"]["uid"], resource_version=live["metadata"]["resourceVersion"])
+
+
+def _controller(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    owners = manifest["metadata"].get("ownerReferences", ())
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
+def _owner_uid(manifest: Mapping[str, Any]) -> str | None:
+    return _controller(manifest).get("uid")
+
+
+def _owned(live: Manifest, manifest: Manifest) -> bool:
+    return _owner_uid(live) == _owner_uid(manifest)
+
+
+def _same_owner_name(live: Manifest, manifest: Manifest) -> bool:
+    mine, theirs = _controller(live), _controller(manifest)
+    return (mine.get("kind"), mine.get("name")) == (theirs.get("kind"), theirs.get("name"))
+
+
+def _ours(live: Manifest, manifest: Manifest) -> bool:
+    """Whether it carries our labels for the same ModelDeployment."""
+    keys = (names.LABEL_MANAGED_BY, names.LABEL_DEPLOYMENT)
+    mine, theirs = live["metadata"].get("labels", {}), manifest["metadata"]["labels"]
+    return all(mine.get(key) == theirs[key] for key in keys)
+
+
+def _keep_replicas(manifest: Manifest, live: Manifest) -> Manifest:
+    """A Deployment is repaired at its live size: applying it without the field would set it to 1."""
+    if manifest["kind"] != DEPLOYMENT.kind:
+        return manifest
+    return {**manifest, "spec": {**manifest["spec"], "replicas": live["spec"].get("replicas", 1)}}
+
+
+def _keep_cluster_ip(manifest: Manifest, live: Manifest) -> Manifest:
+    """A Service's addresses cannot be changed, so a full write carries the live ones."""
+    if manifest["kind"] != SERVICE.kind:
+        return manifest
+    kept = {
+        k: live["spec"][k] for k in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy") if k in live["spec"]
+    }
+    return {**manifest, "spec": {**manifest["spec"], **kept}}
+
+
+def _leaving(decision: Decision) -> str | None:
+    """The old revision that runs on until the entry Service has been seen to name the new one; its size stays."""
+    known = {decision.status.stable_revision, decision.status.candidate_revision}
+    return next((revision for revision in decision.running if revision not in known), None)

@@ -1,0 +1,242 @@
+"""The port on a real Kubernetes, and the only user of the `kubernetes` client.
+
+Bodies are dictionaries and answers are parsed JSON: the client's typed models drop fields that they do not know. Every
+call has a time limit of its own (the client's is five minutes), and proxies of the environment are not used.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from serinus_api import names
+from serinus_operator.cluster.errors import (
+    ClusterError,
+    Conflict,
+    Denied,
+    Missing,
+    Refused,
+    Terminating,
+    Unavailable,
+)
+from serinus_operator.cluster.port import EVENT, Kind, Manifest, Precondition, kind_of
+
+READ_SECONDS: Final = 10.0
+WRITE_SECONDS: Final = 4.0
+"""Together with the 10 s of the fence below the lease's 15 s: no write outlives the term that it was allowed in."""
+PAGE: Final = 500
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
+
+Observe = Callable[[str, str, int], None]
+"""Called after each request with verb, resource and HTTP code (0: no answer)."""
+
+
+def parse_error(status: int, body: bytes, verb: str, kind: Kind, headers: Mapping[str, str]) -> ClusterError:
+    """The error for an answer of the API server that is not a success."""
+    try:
+        message = str(json.loads(body).get("message", ""))
+    except (ValueError, AttributeError):
+        message = body[:200].decode(errors="replace")
+    if status == 404:
+        return Missing(message)
+    if status == 409:
+        return Conflict(message)
+    if status == 403:
+        if "being terminated" in message:
+            return Terminating(message)
+        denied = re.search(r'cannot (\S+) resource "([^"]+)"(?: in API group "([^"]*)")?', message)
+        if denied:
+            resource, group = denied[2], denied[3]
+            return Denied(denied[1], f"{resource}.{group}" if group else resource)
+        return Refused(message)
+    if status in (400, 405, 413, 415, 422):
+        return Refused(message)
+    after = headers.get("Retry-After", "")
+    return Unavailable(
+        f"{verb} {kind.resource}: HTTP {status} {message}".strip(), float(after) if after.isdigit() else None
+    )
+
+
+class KubernetesCluster:
+    """One connection pool to one API server. Open with `connect()`, use as an async context manager."""
+
+    def __init__(self, api: client.ApiClient, observe: Observe, namespaces: Sequence[str] = ()) -> None:
+        self._api = api
+        self._observe = observe
+        self._namespaces = tuple(namespaces)
+
+    @classmethod
+    async def connect(cls, observe: Observe, namespaces: Sequence[str] = ()) -> Self:
+        """Connect with the pod's service account, or with the kubeconfig where there is none."""
+        configuration = client.Configuration()
+        if SERVICE_ACCOUNT.exists():
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration)
+        configuration.client_session_kwargs = {"trust_env": False}
+        return cls(client.ApiClient(configuration), observe, namespaces)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._api.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """See `Cluster.get`."""
+        try:
+            return await self._call("get", kind, namespace, name)
+        except Missing:
+            return None
+
+    async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Manifest]:
+        """See `Cluster.list`. Pages of 500; the items carry apiVersion and kind."""
+        found: list[Manifest] = []
+        for scope in (namespace,) if namespace else (self._namespaces or (None,)):
+            query = {"limit": str(PAGE), "labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())}
+            while True:
+                page = await self._call("list", kind, scope, None, query=query)
+                found += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+                if not (more := page["metadata"].get("continue")):
+                    break
+                query = {**query, "continue": more}
+        return found
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """See `Cluster.create`."""
+        return await self._call(
+            "create",
+            kind_of(manifest),
+            manifest["metadata"]["namespace"],
+            None,
+            body=manifest,
+            query={"fieldManager": names.FIELD_MANAGER},
+        )
+
+    async def apply(self, manifest: Manifest, precondition: Precondition) -> Manifest:
+        """See `Cluster.apply`."""
+        return await self._apply(manifest, precondition, names.FIELD_MANAGER, "")
+
+    async def apply_status(self, manifest: Manifest, precondition: Precondition) -> Manifest:
+        """See `Cluster.apply_status`."""
+        return await self._apply(manifest, precondition, names.STATUS_FIELD_MANAGER, "/status")
+
+    async def _apply(self, manifest: Manifest, precondition: Precondition, manager: str, sub: str) -> Manifest:
+        meta = manifest["metadata"]
+        return await self._call(
+            "patch",
+            kind_of(manifest),
+            meta["namespace"],
+            meta["name"] + sub,
+            body=_bound(manifest, precondition),
+            content_type=APPLY,
+            query={"fieldManager": manager, "force": "true"},
+        )
+
+    async def replace(self, manifest: Manifest, precondition: Precondition) -> Manifest:
+        """See `Cluster.replace`."""
+        meta = manifest["metadata"]
+        return await self._call(
+            "update",
+            kind_of(manifest),
+            meta["namespace"],
+            meta["name"],
+            body=_bound(manifest, precondition),
+            query={"fieldManager": names.FIELD_MANAGER},
+        )
+
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+        """See `Cluster.scale`."""
+        body = {
+            "metadata": {"uid": precondition.uid, "resourceVersion": precondition.resource_version},
+            "spec": {"replicas": replicas},
+        }
+        await self._call("patch", kind, namespace, name + "/scale", body=body, content_type=MERGE)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
+        """See `Cluster.delete`. Dependents are collected in the background."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": precondition.uid, "resourceVersion": precondition.resource_version},
+        }
+        try:
+            await self._call("delete", kind, namespace, name, body=body)
+        except Missing:
+            return
+
+    async def record_event(self, manifest: Manifest) -> None:
+        """See `Cluster.record_event`."""
+        meta = manifest["metadata"]
+        await self._call(
+            "patch",
+            EVENT,
+            meta["namespace"],
+            meta["name"],
+            body=manifest,
+            content_type=APPLY,
+            query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
+        )
+
+    async def _call(  # one place where a request is put together
+        self,
+        verb: str,
+        kind: Kind,
+        namespace: str | None,
+        name: str | None,
+        *,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> Manifest:
+        method = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+        seconds = READ_SECONDS if verb in ("get", "list") else WRITE_SECONDS
+        status = 0
+        try:
+            async with asyncio.timeout(seconds):
+                _, url, headers, payload, _ = await self._api.param_serialize(
+                    method[verb],
+                    _path(kind, namespace, name),
+                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                url += f"?{urlencode(query)}" if query else ""
+                response = await self._api.call_api(method[verb], url, headers, payload, _request_timeout=seconds)
+                status, content = response.status, await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"{verb} {kind.resource}: {type(error).__name__} {error}".strip()) from error
+        finally:
+            self._observe(verb, kind.resource, status)
+        if status >= 400:
+            raise parse_error(status, content, verb, kind, response.headers)
+        try:
+            parsed: Manifest = json.loads(content)
+        except ValueError as error:
+            raise Unavailable(f"{verb} {kind.resource}: the answer is not JSON") from error
+        return parsed
+
+
+def _path(kind: Kind, namespace: str | None, name: str | None) -> str:
+    root = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{root}{scope}/{kind.plural}" + (f"/{name}" if name else "")
+
+
+def _bound(manifest: Manifest, precondition: Precondition) -> Manifest:
+    """The manifest with the identity and the version that it must meet."""
+    meta: dict[str, Any] = {
+        **manifest["metadata"],
+        "uid": precondition.uid,
+        "resourceVersion": precondition.resource_version,
+    }
+    return {**manifest, "metadata": meta}

@@ -1,0 +1,249 @@
+"""What should be: `decide(subject, observation, memory, now) → Decision`. Pure: no clock, no I/O, no logging.
+
+The classification comes first, then one action for it:
+
+    paused                                   children stay as they are
+    a field is set whose behaviour is to come the stable revision is kept, nothing else is decided
+    the spec's revision is stable            settled: keep it, at its size
+    the spec was rejected, and nothing moved the stable revision is kept
+    otherwise                                one step of the rollout machine (`rollout.py`)
+"""
+
+from dataclasses import replace
+
+from serinus_api import names
+from serinus_api.conditions import RESOLUTION_REASONS, ConditionType, Reason, reason_of
+from serinus_api.v1alpha1 import (
+    ModelDeploymentStatus,
+    RejectedSpec,
+    ResolutionPhase,
+    ResolutionStatus,
+    spec_hash,
+    unsupported_fields,
+)
+from serinus_operator.decide import history
+from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
+from serinus_operator.state import (
+    Decision,
+    Finding,
+    Health,
+    Instant,
+    Memory,
+    Observation,
+    Subject,
+    Verdict,
+)
+
+SETTLING_SECONDS = 15.0
+"""A settled model whose pods are not all ready is looked at this often, beside every event of its pods."""
+
+
+def decide(subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str) -> Decision:
+    """The decision for one ModelDeployment. `default_image` serves where the spec names none."""
+    wanted = spec_hash(subject.spec)
+    status = subject.status
+    if subject.spec.paused:
+        verdict = Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false")
+        return Decision(status, memory, Health.PAUSED, verdict, frozen=True)
+    if unsupported := unsupported_fields(subject.spec):
+        message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
+        return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
+    stable = observation.records.get(status.stable_revision or "")
+    if stable and stable.spec_hash == wanted:
+        return _settled(subject, observation, memory, now)
+    status, attempt = _reopened(subject, observation, wanted)
+    subject = replace(subject, status=status)
+    if rejection := next((r for r in status.rejected if r.spec_hash == wanted), None):
+        return _refused(subject, observation, memory, now, rejection)
+    resolution = status.resolution
+    if resolution is None or resolution.spec_hash != wanted:
+        resolution = ResolutionStatus(
+            spec_hash=wanted,
+            phase=ResolutionPhase.RESOLVING,
+            attempt=attempt,
+            image=subject.spec.runtime.image or default_image,
+        )
+    subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
+    work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic)
+    return _conclude(subject, observation, advance(work), now)
+
+
+def replicas_of(subject: Subject) -> int:
+    """Pods that the spec asks for: `spec.replicas`, 1 where it is absent."""
+    return 1 if subject.spec.replicas is None else subject.spec.replicas
+
+
+def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[ModelDeploymentStatus, int]:
+    """The status without a rejection that is to be looked at again, and the preflight attempts made before.
+
+    A rejection is forgotten when `serinus.dev/retry` has a new nonce, or when a ConfigMap model holds other bytes now.
+    """
+    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    rejection = next((r for r in status.rejected if r.spec_hash == wanted), None)
+    asked = bool(nonce) and nonce != status.actions.retry
+    update: dict[str, object] = {}
+    if asked:
+        update["actions"] = status.actions.model_copy(update={"retry": nonce})
+    if rejection and (asked or _source_moved(rejection, observation)):
+        update["rejected"] = tuple(r for r in status.rejected if r is not rejection)
+    return status.model_copy(update=update), rejection.attempt if rejection else 0
+
+
+def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
+    source = observation.source
+    return source is not None and source.digest is not None and source.digest != rejection.digest
+
+
+def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
+    """The spec's revision takes the traffic; keep it so, at its size."""
+    stable = subject.status.stable_revision or ""
+    workload = observation.workloads.get(stable)
+    wanted = replicas_of(subject)
+    record = observation.records[stable]
+    clock = f"settled/{stable}"
+    findings: Findings = {
+        ConditionType.MODEL_RESOLVED: Finding("True", Verdict(Reason.RESOLVED, f"{record.uri} is {record.digest}")),
+        ConditionType.MODEL_VALIDATED: Finding(
+            "True", Verdict(Reason.PASSED, "the model loads and answers within its limits")
+        ),
+    }
+    problem = (workload.problem if workload else None) or worst(workload.pods if workload else ())
+    if observation.source_changed:
+        changed = Verdict(Reason.SOURCE_CHANGED, observation.source_changed)
+        findings[ConditionType.MODEL_RESOLVED] = Finding("False", changed)
+    if problem and problem.reason is Reason.SOURCE_CHANGED:
+        findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
+    complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
+    if complete:
+        memory = Memory()
+        health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
+    else:
+        if memory.work != clock:
+            memory = Memory(work=clock, since=now.monotonic)
+        late = now.monotonic - memory.since >= subject.spec.runtime.startup_deadline_seconds
+        health = Health.STALLED if late else Health.WORKING
+        ready = workload.ready if workload else 0
+        verdict = problem or Verdict(Reason.STARTING, f"{ready} of {wanted} replicas of {stable} are ready")
+    decision = _with_stable(subject, observation, now, health=health, verdict=verdict, memory=memory)
+    return replace(decision, findings=findings, requeue_seconds=None if complete else SETTLING_SECONDS)
+
+
+def _refused(
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, rejection: RejectedSpec
+) -> Decision:
+    """The spec stays rejected; the revision that served before serves on."""
+    verdict = Verdict(reason_of(rejection.reason) or Reason.LOAD_FAILED, rejection.message)
+    decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
+    return replace(decision, findings=_findings_of(rejection, verdict, subject))
+
+
+def _findings_of(rejection: RejectedSpec, verdict: Verdict, subject: Subject) -> Findings:
+    resolved = Finding("True", Verdict(Reason.RESOLVED, f"{subject.spec.model.uri} is {rejection.digest}"))
+    findings: Findings = {ConditionType.MODEL_RESOLVED: resolved}
+    if verdict.reason in RESOLUTION_REASONS:
+        findings[ConditionType.MODEL_RESOLVED] = Finding("False", verdict)
+        not_tried = Verdict(Reason.PREFLIGHT, "not tried: the model could not be resolved")
+        findings[ConditionType.MODEL_VALIDATED] = Finding("Unknown", not_tried)
+    elif rejection.revision:
+        passed = Verdict(Reason.PASSED, "the model loads and answers within its limits")
+        findings[ConditionType.MODEL_VALIDATED] = Finding("True", passed)
+        findings[ConditionType.ROLLOUT_HEALTHY] = Finding("False", verdict)
+    else:
+        findings[ConditionType.MODEL_VALIDATED] = Finding("False", verdict)
+    return findings
+
+
+def _keep_stable(
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, verdict: Verdict
+) -> Decision:
+    decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
+    return replace(decision, frozen=not decision.running)
+
+
+def _with_stable(  # the base of every decision that has no candidate
+    subject: Subject, observation: Observation, now: Instant, *, health: Health, verdict: Verdict, memory: Memory
+) -> Decision:
+    """The stable revision alone: no candidate, no preflight."""
+    stable = subject.status.stable_revision
+    listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
+    status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
+    return Decision(
+        status=status,
+        memory=memory,
+        health=health,
+        verdict=verdict,
+        replicas=replicas_of(subject),
+        running=_running(observation, stable, None),
+        entry=stable or observation.entry_revision,
+        keep_records=history.names_of(listed),
+    )
+
+
+def _conclude(subject: Subject, observation: Observation, step: Step, now: Instant) -> Decision:
+    """The decision that a step of the rollout machine amounts to."""
+    if step.rejected:
+        return _conclude_rejection(subject, observation, step, step.rejected, now)
+    stable = step.promoted or subject.status.stable_revision
+    candidate, resolution = step.candidate, step.resolution
+    digest = resolution.digest if resolution else None
+    listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
+    status = subject.status.model_copy(
+        update={
+            "stable_revision": stable,
+            "candidate_revision": candidate,
+            "resolution": resolution,
+            "revisions": listed,
+        }
+    )
+    keep = history.names_of(listed)
+    if resolution and resolution.digest:
+        keep |= {names.revision_name(subject.name, resolution.spec_hash, resolution.digest)}
+    return Decision(
+        status=status,
+        memory=step.memory,
+        health=Health.STALLED if resolution and resolution.deadline_exceeded else Health.WORKING,
+        verdict=step.waiting or _progress(subject, step),
+        findings=step.findings,
+        replicas=replicas_of(subject),
+        running=_running(observation, stable, candidate),
+        entry=stable or candidate or observation.entry_revision,
+        record=step.record,
+        copy=step.copy,
+        preflight=step.preflight,
+        keep_records=keep,
+        requeue_seconds=0.0 if step.promoted else step.requeue_seconds,
+    )
+
+
+def _conclude_rejection(
+    subject: Subject, observation: Observation, step: Step, verdict: Verdict, now: Instant
+) -> Decision:
+    resolution = step.resolution
+    rejected = history.with_rejection(
+        subject,
+        verdict,
+        now=now,
+        digest=resolution.digest if resolution else None,
+        revision=resolution.revision if resolution else None,
+        attempt=resolution.attempt if resolution else 0,
+    )
+    after = replace(subject, status=subject.status.model_copy(update={"rejected": rejected}))
+    return _refused(after, observation, step.memory, now, rejected[0])
+
+
+def _progress(subject: Subject, step: Step) -> Verdict:
+    if step.promoted:
+        return Verdict(Reason.RECONCILING, f"{step.promoted} takes over")
+    phase = step.resolution.phase if step.resolution else "Resolving"
+    words = {
+        ResolutionPhase.RESOLVING: f"looking up {subject.spec.model.uri}",
+        ResolutionPhase.PREFLIGHT: "a preflight pod tries the model",
+        ResolutionPhase.PROVISIONING: "the new revision's pods start",
+    }
+    return Verdict(Reason.RECONCILING, f"{phase}: {words.get(ResolutionPhase(phase), '')}")
+
+
+def _running(observation: Observation, stable: str | None, candidate: str | None) -> tuple[str, ...]:
+    """Stable, candidate, and the one that the entry Service still names: it goes only after the flip was seen."""
+    leaving = observation.entry_revision if observation.entry_revision in observation.workloads else None
+    return tuple(dict.fromkeys(name for name in (stable, candidate, leaving) if name))

@@ -1,0 +1,90 @@
+"""Which revisions a ModelDeployment has: the stable one, a candidate, and the history that it can return to. Pure."""
+
+from collections.abc import Iterable
+
+from serinus_api.v1alpha1 import RejectedSpec, RevisionModel, RevisionState, RevisionStatus
+from serinus_operator.state import Instant, Observation, Subject, Verdict
+
+HISTORY_LIMIT = 5
+"""`spec.rollout.revisionHistoryLimit` where the user gives none."""
+REJECTED_LIMIT = 8
+
+
+def with_rejection(
+    subject: Subject, verdict: Verdict, *, now: Instant, digest: str | None, revision: str | None, attempt: int
+) -> tuple[RejectedSpec, ...]:
+    """The remembered rejections, newest first, with one more; one entry per spec."""
+    resolution = subject.status.resolution
+    spec_hash = resolution.spec_hash if resolution else ""
+    entry = RejectedSpec(
+        spec_hash=spec_hash,
+        digest=digest,
+        revision=revision,
+        attempt=attempt,
+        reason=verdict.reason,
+        message=verdict.message[:1024],
+        at=now.timestamp(),
+    )
+    return (entry, *(r for r in subject.status.rejected if r.spec_hash != spec_hash))[:REJECTED_LIMIT]
+
+
+def revisions(
+    subject: Subject,
+    observation: Observation,
+    *,
+    stable: str | None,
+    candidate: str | None,
+    digest: str | None,
+    now: Instant,
+) -> tuple[RevisionStatus, ...]:
+    """The list for the status: candidate and stable, then at most `revisionHistoryLimit` retired ones, newest first.
+
+    A revision that is neither stable nor candidate any more is history if it was promoted once, else it is dropped.
+    """
+    before = {r.name: r for r in subject.status.revisions}
+    limit = subject.spec.rollout.revision_history_limit
+    kept: list[RevisionStatus] = []
+    for name, state in ((candidate, RevisionState.CANDIDATE), (stable, RevisionState.STABLE)):
+        if name and not any(r.name == name for r in kept):
+            kept.append(_entry(name, state, before, subject, observation, digest, now))
+    retired = [
+        r.model_copy(update={"state": RevisionState.RETIRED, "replicas": 0, "ready_replicas": 0})
+        for r in subject.status.revisions
+        if r.name not in (stable, candidate)
+        and r.state in (RevisionState.STABLE, RevisionState.RETIRED)
+        and r.name in observation.records
+    ]
+    return (*kept, *retired[: HISTORY_LIMIT if limit is None else limit])
+
+
+def _entry(  # one row of the status, from all that is known of it
+    name: str,
+    state: RevisionState,
+    before: dict[str, RevisionStatus],
+    subject: Subject,
+    observation: Observation,
+    digest: str | None,
+    now: Instant,
+) -> RevisionStatus:
+    known, record, workload = before.get(name), observation.records.get(name), observation.workloads.get(name)
+    if record:
+        model = RevisionModel(uri=record.uri, digest=record.digest)
+    else:
+        model = known.model if known else RevisionModel(uri=subject.spec.model.uri, digest=digest)
+    restorable = known.restorable if known else True
+    if state is RevisionState.STABLE and observation.source_changed:
+        restorable = False
+    return RevisionStatus(
+        name=name,
+        model=model,
+        state=state,
+        replicas=workload.replicas if workload else 0,
+        ready_replicas=workload.ready if workload else 0,
+        restorable=restorable,
+        created_at=known.created_at if known else now.timestamp(),
+    )
+
+
+def names_of(entries: Iterable[RevisionStatus]) -> frozenset[str]:
+    """Names of the revisions in a list."""
+    return frozenset(entry.name for entry in entries)

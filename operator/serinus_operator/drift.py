@@ -1,0 +1,60 @@
+"""Does a live object still agree with what we rendered? Pure; decides whether anything is written at all.
+
+Every field that we render must be there with its value. Fields that we do not render are the API server's or other
+people's, except where an addition would change what we mean: selectors, and lists such as containers or ports, must
+match in full. Quantities are compared by value, because the API server rewrites `1000m` to `1`.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+EXACT = frozenset({"selector", "matchLabels"})
+IGNORED = frozenset({"replicas", "resourceVersion", "uid"})
+"""Replicas have a way of their own (`/scale`)."""
+_FACTORS = {
+    **{s: Decimal(1000) ** n for n, s in enumerate(("", "k", "M", "G", "T", "P", "E"))},
+    **{s: Decimal(1024) ** n for n, s in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
+    "m": Decimal("0.001"),
+    "u": Decimal("0.000001"),
+    "n": Decimal("0.000000001"),
+}
+
+
+def differs(wanted: Any, live: Any, field: str = "") -> bool:
+    """Whether `live` lacks something of `wanted`, or has more where more is wrong."""
+    if live is None and not wanted:
+        return False  # the API server drops empty values
+    if isinstance(wanted, Mapping):
+        if not isinstance(live, Mapping):
+            return True
+        if field in EXACT and set(live) - set(wanted):
+            return True
+        return any(differs(value, live.get(key), key) for key, value in wanted.items() if key not in IGNORED)
+    if isinstance(wanted, list | tuple):
+        if not isinstance(live, list | tuple) or len(live) != len(wanted):
+            return True
+        return any(differs(w, found, field) for w, found in zip(wanted, live, strict=True))
+    if wanted == live:
+        return False
+    return not _same_quantity(wanted, live)
+
+
+def _same_quantity(wanted: Any, live: Any) -> bool:
+    a, b = _amount(wanted), _amount(live)
+    return a is not None and a == b
+
+
+def _amount(value: Any) -> Decimal | None:
+    """A Kubernetes quantity as a number; None for anything else."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return None
+    text = str(value)
+    digits = text.rstrip("kKMGTPEimun")
+    factor = _FACTORS.get(text[len(digits) :])
+    if factor is None:
+        return None
+    try:
+        return Decimal(digits) * factor
+    except InvalidOperation:
+        return None

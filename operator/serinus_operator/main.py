@@ -1,0 +1,239 @@
+"""The operator process: `serinus-operator`. Puts the parts together and hosts them in Kopf; decides nothing.
+
+Kopf brings the watches, the signals and the liveness endpoint. The fence, the queue and the resync are tasks of ours,
+started by Kopf's startup and stopped by its cleanup; when one of them ends by itself, so does the process.
+"""
+
+import argparse
+import asyncio
+import importlib.metadata
+import itertools
+import logging
+import random
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import aiohttp.web
+import kopf
+import prometheus_client
+
+from serinus_api import names
+from serinus_operator import handlers, logs
+from serinus_operator.apply import Applier
+from serinus_operator.cache import Cache
+from serinus_operator.cluster.kubernetes import KubernetesCluster
+from serinus_operator.cluster.port import CHILDREN
+from serinus_operator.fence import Fence, FencedCluster
+from serinus_operator.guard import Guard
+from serinus_operator.metrics import PodMetrics
+from serinus_operator.observe import Observer
+from serinus_operator.queue import WorkQueue
+from serinus_operator.reconcile import Reconciler
+from serinus_operator.report.events import EventBook
+from serinus_operator.report.telemetry import Telemetry
+from serinus_operator.report.write import Reporter
+from serinus_operator.resync import Resync
+from serinus_operator.settings import Settings, SettingsError
+from serinus_operator.state import RenderOptions
+
+log = logging.getLogger(__name__)
+STUCK_SECONDS = 120.0
+EXIT_SECONDS = 25
+
+
+class Operator:
+    """All parts of one operator process, wired once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.telemetry = Telemetry()
+        self.cache = Cache()
+        self.stop = asyncio.Event()
+        self.failed = False
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Connect and start our tasks. Called by Kopf's startup, once the event loop runs."""
+        settings = self.settings
+        self.pods = PodMetrics()
+        self.cluster = await KubernetesCluster.connect(self.telemetry.count_call, settings.watch_namespaces)
+        self.fence = Fence(
+            self.cluster,
+            namespace=settings.namespace,
+            name=settings.lease_name,
+            pod=settings.identity,
+            start=f"{time.time_ns():x}",
+        )
+        fenced = FencedCluster(self.cluster, self.fence)
+        reconciler = Reconciler(
+            settings=settings,
+            options=RenderOptions(
+                image_pull_policy=settings.runtime_image_pull_policy,
+                allow_hosts=settings.allow_hosts,
+                operator_namespace=settings.namespace,
+                operator_labels=settings.operator_pod_labels or {},
+                log_format=settings.log_format,
+            ),
+            observer=Observer(self.cluster, self.cache, self.pods.source_changed),
+            applier=Applier(fenced, self.cache),
+            reporter=Reporter(fenced, self.cache, EventBook()),
+        )
+        self.queue = WorkQueue(Guard(reconciler, self.fence, self.telemetry), workers=settings.workers)
+        self.resync = Resync(self.cluster, self.cache, self.queue, settings.resync_seconds)
+        self.fence.on_acquired = self.resync.enqueue_all
+        self.telemetry.follow(
+            depth=lambda: self.queue.depth, oldest=self.queue.oldest_seconds, held=lambda: float(self.fence.held())
+        )
+        self._spawn("resync", self.resync.run())
+        self._spawn("fence", self.fence.run())
+        self._spawn("queue", self._work())
+        self._spawn("metrics", self._serve_metrics())
+
+    async def _work(self) -> None:
+        await self.resync.primed.wait()
+        await self.queue.run()
+
+    def _spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task of ours never ends by itself: if one does, the process goes, and starts afresh."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            log.error("Task ended", extra={"task": task.get_name()}, exc_info=task.exception())
+            self.failed = True
+            self.stop.set()
+
+    async def close(self) -> None:
+        """Stop our tasks, give the lease back, close connections."""
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.pods.close()
+        await self.cluster.__aexit__()
+
+    def healthy(self) -> None:
+        """Raise where a restart would help. An API server out of reach is no such case."""
+        waited = self.queue.oldest_seconds()
+        if self.fence.held() and waited > STUCK_SECONDS:
+            raise kopf.PermanentError(f"the oldest key has waited for {waited:.0f} s")
+        if self.failed:
+            raise kopf.PermanentError("a task of the operator has ended")
+
+    async def _serve_metrics(self) -> None:
+        """`/metrics` for Prometheus and `/readyz` for the kubelet."""
+
+        async def metrics(_: aiohttp.web.Request) -> aiohttp.web.Response:
+            body = prometheus_client.generate_latest(self.telemetry.registry)
+            return aiohttp.web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
+
+        async def ready(_: aiohttp.web.Request) -> aiohttp.web.Response:
+            primed = self.resync.primed.is_set()
+            text = "ok" if primed else "the first list of all objects is not complete"
+            return aiohttp.web.Response(status=200 if primed else 503, text=text)
+
+        app = aiohttp.web.Application()
+        app.add_routes([aiohttp.web.get("/metrics", metrics), aiohttp.web.get("/readyz", ready)])
+        runner = aiohttp.web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await aiohttp.web.TCPSite(runner, port=self.settings.metrics_port).start()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+
+class Forever:
+    """Back-offs of Kopf's own requests: rising to 15 s, jittered, without end. With an end, Kopf ends the process."""
+
+    def __iter__(self) -> Iterator[float]:
+        for seconds in itertools.chain((0.5, 1, 2, 4, 8), itertools.repeat(15)):
+            yield seconds * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+
+
+def configure_kopf(settings: kopf.OperatorSettings, operator: Operator) -> None:
+    """Kopf as an informer: nothing is written by it, watches are bounded, failures are retried for ever."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = bool(operator.settings.watch_namespaces)
+    settings.peering.standalone = True
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = Forever()
+    settings.networking.trust_env = False
+    settings.watching.connect_timeout = 5
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.inactivity_timeout = 70
+    settings.watching.reconnect_backoff = 1.0
+    settings.watching.chunk_size = 500
+    for kind in CHILDREN:
+        selector = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY}"
+        address = (kind.group, kind.version, kind.plural) if kind.group else (kind.version, kind.plural)
+        settings.watching.label_selectors[address] = selector
+    settings.persistence.finalizer = f"{names.PREFIX}/finalizer"
+    settings.process.ultimate_exiting_timeout = EXIT_SECONDS
+
+
+def build_registry(operator: Operator) -> kopf.OperatorRegistry:
+    """Kopf's handlers: startup, cleanup, login, probe, and the events of `handlers.py`."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure_kopf(settings, operator)
+        await operator.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def cleanup(**_: Any) -> None:
+        await operator.close()
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.probe(registry=registry, id="loop", retries=1)
+    async def probe(**_: Any) -> str:
+        operator.healthy()
+        return "ok"
+
+    handlers.register(registry, operator.cache, lambda key: operator.queue.add(key))
+    return registry
+
+
+async def run(settings: Settings) -> int:
+    """Run until a signal, or until one of our tasks ends. Returns the exit code."""
+    operator = Operator(settings)
+    await kopf.operator(
+        registry=build_registry(operator),
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+        standalone=True,
+        liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+        stop_flag=operator.stop,
+    )
+    return 1 if operator.failed else 0
+
+
+def main() -> None:
+    """Entry point of `serinus-operator`."""
+    parser = argparse.ArgumentParser(
+        prog="serinus-operator",
+        description="Reconcile ModelDeployments. All settings are SERINUS_… environment variables; see the chart.",
+    )
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("serinus"))
+    parser.parse_args()
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        sys.exit(f"serinus-operator: {error}")
+    logs.configure(settings.log_format, settings.log_level)
+    sys.exit(asyncio.run(run(settings)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""What serving pods say of themselves on their second port. I/O; one short request per pod, none for idle models."""
+
+import asyncio
+from collections.abc import Sequence
+
+import aiohttp
+from pydantic import ValidationError
+
+from serinus_api.runtime import LOAD_PATH, METRICS_PORT, LoadReport
+from serinus_operator.cluster.port import Manifest
+
+SCRAPE_SECONDS = 1.0
+
+
+class PodMetrics:
+    """Asks pods for their load reports over one connection pool."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()
+
+    async def load(self, pod: Manifest) -> LoadReport | None:
+        """The pod's report, or None where it does not answer: unknown is not zero."""
+        address = pod.get("status", {}).get("podIP")
+        if not address:
+            return None
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
+        host = f"[{address}]" if ":" in address else address
+        try:
+            async with self._session.get(f"http://{host}:{METRICS_PORT}{LOAD_PATH}") as response:
+                return LoadReport.model_validate_json(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValidationError):
+            return None
+
+    async def source_changed(self, pods: Sequence[Manifest]) -> str | None:
+        """What any of these pods has found different at its source; None where none has, or none answers."""
+        reports = await asyncio.gather(*(self.load(pod) for pod in pods))
+        return next((report.source_changed for report in reports if report and report.source_changed), None)

@@ -1,0 +1,168 @@
+"""From the cache and a few live reads to one frozen `Observation`. I/O; decides nothing.
+
+Live reads are made only where nothing is watched: the ConfigMap of a model while it is being resolved or was refused,
+and the pods' own word on a source that can change under them.
+"""
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serinus_api import names
+from serinus_api.conditions import Reason
+from serinus_api.v1alpha1 import ModelDeployment, ResolutionPhase, spec_hash
+from serinus_operator.cache import Cache
+from serinus_operator.cluster.errors import Denied
+from serinus_operator.cluster.port import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, POD, SERVICE, Cluster, Manifest
+from serinus_operator.decide.pods import pod_state
+from serinus_operator.decide.sources import parse_source
+from serinus_operator.queue import Key
+from serinus_operator.render.record import read_record
+from serinus_operator.state import (
+    Observation,
+    PodState,
+    RevisionRecord,
+    SourceState,
+    Subject,
+    Verdict,
+    WorkloadState,
+)
+
+AskPods = Callable[[list[Manifest]], Awaitable[str | None]]
+"""Asks ready pods whether their source has changed under them (`metrics.source_changed`)."""
+
+
+def read_subject(manifest: Manifest) -> Subject:
+    """A ModelDeployment as it was read. Raises pydantic.ValidationError where the API server let nonsense through."""
+    parsed = ModelDeployment.model_validate(manifest)
+    meta = parsed.metadata
+    return Subject(
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
+        resource_version=meta.resource_version,
+        spec=parsed.spec,
+        status=parsed.status,
+        annotations=meta.annotations,
+        deleting=meta.deletion_timestamp is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Puts together what is known of one ModelDeployment."""
+
+    cluster: Cluster
+    cache: Cache
+    ask_pods: AskPods
+
+    async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
+        """Everything that a decision may look at. `failure` is what the last attempt to act ran into."""
+        key = Key(subject.namespace, subject.name)
+        pods = [p for p in self.cache.children(key, POD) if "deletionTimestamp" not in p["metadata"]]
+        preflight = _preflight(subject, pods)
+        entry = self.cache.get(SERVICE, subject.namespace, subject.name)
+        selector = entry["spec"].get("selector", {}) if entry else {}
+        source = await self._source(subject) if _reads_source(subject, preflight) else None
+        return Observation(
+            records=self._records(key),
+            workloads=self._workloads(key, pods),
+            preflight=preflight,
+            entry_revision=selector.get(names.LABEL_REVISION),
+            source=source,
+            failure=failure,
+            source_changed=await self._source_changed(subject, pods),
+        )
+
+    def _records(self, key: Key) -> dict[str, RevisionRecord]:
+        found = {}
+        for manifest in self.cache.children(key, CONTROLLER_REVISION):
+            try:
+                record = read_record(manifest)
+            except (KeyError, TypeError):
+                continue  # not made by us, or by an operator of another age
+            found[record.name] = record
+        return found
+
+    def _workloads(self, key: Key, pods: list[Manifest]) -> dict[str, WorkloadState]:
+        return {
+            manifest["metadata"]["name"]: workload_state(manifest, pods)
+            for manifest in self.cache.children(key, DEPLOYMENT)
+            if "deletionTimestamp" not in manifest["metadata"]
+        }
+
+    async def _source(self, subject: Subject) -> SourceState:
+        source = parse_source(subject.spec.model.uri)
+        assert source is not None
+        try:
+            manifest = await self.cluster.get(CONFIG_MAP, subject.namespace, source.object)
+        except Denied as denied:
+            return SourceState(problem=Verdict(Reason.RBAC_DENIED, str(denied)))
+        return config_map_source(manifest, source.object, source.path)
+
+    async def _source_changed(self, subject: Subject, pods: list[Manifest]) -> str | None:
+        source = parse_source(subject.spec.model.uri)
+        stable = subject.status.stable_revision
+        if source is None or source.pinned_by_copy or stable is None:
+            return None
+        return await self.ask_pods([p for p in pods if p["metadata"]["labels"].get(names.LABEL_REVISION) == stable])
+
+
+def config_map_source(manifest: Mapping[str, Any] | None, name: str, key: str) -> SourceState:
+    """The bytes under a ConfigMap's key, and their digest; or what is missing."""
+    if manifest is None:
+        return SourceState(problem=Verdict(Reason.NOT_FOUND, f"ConfigMap {name} does not exist in this namespace"))
+    if key in manifest.get("binaryData", {}):
+        data = base64.b64decode(manifest["binaryData"][key])
+    elif key in manifest.get("data", {}):
+        data = manifest["data"][key].encode()
+    else:
+        present = ", ".join(sorted({*manifest.get("data", {}), *manifest.get("binaryData", {})})) or "none"
+        message = f"ConfigMap {name} has no key {key} (it has: {present})"
+        return SourceState(problem=Verdict(Reason.NOT_FOUND, message))
+    return SourceState(digest=f"sha256:{hashlib.sha256(data).hexdigest()}", data=data)
+
+
+def workload_state(manifest: Manifest, pods: list[Manifest]) -> WorkloadState:
+    """A revision's Deployment and its pods, from their manifests."""
+    status, meta = manifest.get("status", {}), manifest["metadata"]
+    failed = next(
+        (c for c in status.get("conditions", ()) if c["type"] == "ReplicaFailure" and c["status"] == "True"), None
+    )
+    mine = [p for p in pods if p["metadata"]["labels"].get(names.LABEL_REVISION) == meta["name"]]
+    return WorkloadState(
+        uid=meta["uid"],
+        replicas=manifest["spec"].get("replicas", 1),
+        ready=status.get("readyReplicas", 0),
+        updated=status.get("observedGeneration", 0) >= meta.get("generation", 0),
+        problem=Verdict(Reason.PODS_REFUSED, failed["message"]) if failed else None,
+        pods=tuple(pod_state(p) for p in mine),
+    )
+
+
+def _preflight(subject: Subject, pods: list[Manifest]) -> PodState | None:
+    """The pod of the attempt that the status speaks of."""
+    resolution = subject.status.resolution
+    if resolution is None or resolution.spec_hash != spec_hash(subject.spec):
+        return None
+    name = names.preflight_name(subject.name, resolution.spec_hash, resolution.attempt)
+    return next((pod_state(p) for p in pods if p["metadata"]["name"] == name), None)
+
+
+def _reads_source(subject: Subject, preflight: PodState | None) -> bool:
+    """Whether the ConfigMap of the model matters now."""
+    source = parse_source(subject.spec.model.uri)
+    if source is None or not source.pinned_by_copy or subject.spec.paused:
+        return False
+    wanted = spec_hash(subject.spec)
+    if any(r.spec_hash == wanted for r in subject.status.rejected):
+        return True
+    resolution = subject.status.resolution
+    if resolution is None or resolution.spec_hash != wanted:
+        return False
+    return resolution.phase is ResolutionPhase.RESOLVING or (
+        resolution.phase is ResolutionPhase.PREFLIGHT and preflight is None
+    )

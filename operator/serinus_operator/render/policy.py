@@ -1,0 +1,37 @@
+"""What guards a model's pods: a disruption budget, and a fence around their second port."""
+
+from serinus_api import names
+from serinus_api.runtime import HTTP_PORT, METRICS_PORT
+from serinus_operator.render.meta import labels, serving_selector
+from serinus_operator.state import Manifest, RenderOptions, Subject
+
+
+def disruption_budget(subject: Subject) -> Manifest:
+    """At most one serving pod is evicted at a time."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": subject.name, "labels": labels(subject)},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": serving_selector(subject)}},
+    }
+
+
+def metrics_policy(subject: Subject, options: RenderOptions) -> Manifest:
+    """Predictions are open to all; the port with metrics and load only to the operator's pods and its namespace."""
+    operator = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": options.operator_namespace}},
+        "podSelector": {"matchLabels": dict(options.operator_labels)},
+    }
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": names.metrics_policy_name(subject.name), "labels": labels(subject)},
+        "spec": {
+            "podSelector": {"matchLabels": serving_selector(subject)},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]},
+                {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}], "from": [operator]},
+            ],
+        },
+    }

@@ -1,0 +1,56 @@
+"""Kubernetes Events on transitions of conditions: one object per cause, counted up when it recurs."""
+
+from collections import OrderedDict
+
+from serinus_api import names
+from serinus_api.v1alpha1 import Condition
+from serinus_operator.state import Instant, Manifest, Subject
+
+REMEMBERED = 2048
+NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy", "Reconciling"})
+
+
+class EventBook:
+    """Remembers how often each event occurred, so that a repeated one updates its object; bounded."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[str, tuple[int, str]] = OrderedDict()
+
+    def event(self, subject: Subject, condition: Condition, now: Instant) -> Manifest:
+        """The Event for a condition's transition, with its count and its first and last time."""
+        key = f"{subject.uid}/{condition.type}/{condition.status}/{condition.reason}/{condition.message}"
+        count, first = self._counts.pop(key, (0, now.timestamp()))
+        self._counts[key] = (count + 1, first)
+        if len(self._counts) > REMEMBERED:
+            self._counts.popitem(last=False)
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"namespace": subject.namespace, "name": names.event_name(subject.name, key)},
+            "involvedObject": {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "namespace": subject.namespace,
+                "name": subject.name,
+                "uid": subject.uid,
+            },
+            "reason": condition.reason,
+            "message": f"{condition.type}={condition.status}: {condition.message}"[:1024],
+            "type": "Warning" if is_warning(condition) else "Normal",
+            "count": count + 1,
+            "firstTimestamp": first,
+            "lastTimestamp": now.timestamp(),
+            "source": {"component": names.FIELD_MANAGER},
+            "reportingComponent": names.FIELD_MANAGER,
+            "reportingInstance": names.FIELD_MANAGER,
+        }
+
+
+def is_warning(condition: Condition) -> bool:
+    """Something went wrong, as against something that goes on."""
+    if condition.type == "Stalled":
+        return True
+    return condition.type in NORMAL_WHEN_TRUE and condition.status == "False" and condition.reason not in _PROGRESS
+
+
+_PROGRESS = frozenset({"Reconciling", "Starting", "NoRevision", "Paused"})

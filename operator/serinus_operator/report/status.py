@@ -1,0 +1,41 @@
+"""`build_status`: the whole status of a ModelDeployment from what was seen and decided. Pure."""
+
+from serinus_api import names
+from serinus_api.v1alpha1 import ModelDeploymentStatus, ScalingStatus, SummaryStatus
+from serinus_operator.report.conditions import build_conditions
+from serinus_operator.state import Decision, Instant, Observation, Subject
+
+
+def build_status(subject: Subject, observation: Observation, decision: Decision, now: Instant) -> ModelDeploymentStatus:
+    """The decision's phases and revisions, with counts, columns and conditions."""
+    live = [observation.workloads[name] for name in decision.running if name in observation.workloads]
+    ready = sum(workload.ready for workload in live)
+    stable = decision.status.stable_revision
+    stable_workload = observation.workloads.get(stable or "")
+    stable_ready = stable_workload.ready if stable_workload else 0
+    return decision.status.model_copy(
+        update={
+            "observed_generation": subject.generation,
+            "conditions": build_conditions(subject, observation, decision, now),
+            "url": f"http://{subject.name}.{subject.namespace}.svc.cluster.local" if decision.entry else None,
+            "replicas": sum(workload.replicas for workload in live),
+            "selector": names.selector_string(subject.name),
+            "summary": SummaryStatus(
+                weight="100%" if stable_ready else "0%",
+                replicas=f"{stable_ready}/{decision.replicas}",
+                digest=_short_digest(decision, stable),
+                engine="Fixed",
+            ),
+            "scaling": ScalingStatus(
+                engine="Fixed", state="Awake", desired_replicas=decision.replicas, ready_replicas=ready
+            ),
+        }
+    )
+
+
+def _short_digest(decision: Decision, stable: str | None) -> str:
+    """`sha256:1a2b3c4d5e6f` of the revision that serves, or `none`."""
+    for revision in decision.status.revisions:
+        if revision.name == stable and revision.model.digest:
+            return revision.model.digest[:19]
+    return "none"

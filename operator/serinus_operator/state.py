@@ -1,0 +1,235 @@
+"""Frozen values that pass between the steps of a reconcile. No behaviour beyond what a value knows of itself.
+
+observe ─► Observation ─► decide ─► Decision ─► render ─► manifests
+                               └──────────────► build_status
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from serinus_api.conditions import ConditionType, Reason
+from serinus_api.runtime import PreflightReport
+from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on two clocks."""
+
+    wall: dt.datetime
+    """Aware; only for showing (`lastTransitionTime`, `createdAt`)."""
+    monotonic: float
+    """Seconds; every duration comes from this one."""
+
+    def timestamp(self) -> str:
+        """The wall clock as Kubernetes writes it: `2026-05-01T09:30:00Z`."""
+        return self.wall.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why something is as it is: a reason from the contract and a sentence for the user."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a condition says: `True`, `False` or `Unknown`, and why."""
+
+    status: Literal["True", "False", "Unknown"]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRecord:
+    """What a ControllerRevision holds: everything that a revision's pods were made from. Immutable."""
+
+    name: str
+    uid: str
+    number: int
+    """Rises with each revision of the ModelDeployment."""
+    spec_hash: str
+    digest: str
+    uri: str
+    image: str
+    template: Manifest
+    """The pod template as it was rendered once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What a read of a ConfigMap model said. Exactly one of `digest` and `problem` is set."""
+
+    digest: str | None = None
+    data: bytes | None = None
+    problem: Verdict | None = None
+
+
+class Progress(StrEnum):
+    """How far a pod came."""
+
+    WAITING = "Waiting"
+    """Something outside keeps it from starting; it is tried again by itself."""
+    STARTING = "Starting"
+    READY = "Ready"
+    FAILING = "Failing"
+    """Its own program ends or does not answer."""
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """One pod of a revision, or a preflight pod, as far as a decision needs it."""
+
+    name: str
+    uid: str
+    progress: Progress
+    verdict: Verdict | None = None
+    """What keeps it from being ready, in the words of the scheduler, the kubelet or the program."""
+    report: PreflightReport | None = None
+    """Last words, where the program left any."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadState:
+    """A revision's Deployment and its pods."""
+
+    uid: str
+    replicas: int
+    """As its spec asks."""
+    ready: int
+    updated: bool
+    """The Deployment controller has seen the present spec."""
+    problem: Verdict | None
+    """The controller's own words when it cannot make pods (quota, Pod Security)."""
+    pods: tuple[PodState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that a decision may look at. What could not be learned is None."""
+
+    records: Mapping[str, RevisionRecord]
+    workloads: Mapping[str, WorkloadState]
+    """By revision name."""
+    preflight: PodState | None
+    """The preflight pod of the attempt under way."""
+    entry_revision: str | None
+    """The revision that the entry Service selects now."""
+    source: SourceState | None
+    """Read only while a ConfigMap model is being resolved, or was rejected."""
+    failure: Verdict | None = None
+    """Why the last attempt to act did not succeed (a right that is missing, a name that is taken)."""
+    source_changed: str | None = None
+    """What the stable revision's pods say of their source, where it can change under them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a restart may lose. Empty memory holds things back, it never hurries them."""
+
+    work: str = ""
+    """Identity of the step that the clock below runs for: spec hash, attempt kind and phase."""
+    since: float = 0.0
+    """Monotonic start of that step, so that elapsed = now - since."""
+    not_before: float = 0.0
+    """Monotonic time before which no new preflight attempt starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The immutable ConfigMap that holds a revision's model: owned by its ControllerRevision."""
+
+    revision: str
+    key: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightIntent:
+    """A preflight pod that should exist."""
+
+    name: str
+    revision: str | None
+    """The revision whose ConfigMap copy it reads; None where the source is not a ConfigMap."""
+    image: str
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    """A ControllerRevision that should exist: its contents, to be written once."""
+
+    name: str
+    number: int
+    spec_hash: str
+    digest: str
+    image: str
+
+
+class Health(StrEnum):
+    """How the spec as a whole is doing; `Ready`, `Reconciling` and `Stalled` follow from it."""
+
+    SETTLED = "Settled"
+    WORKING = "Working"
+    STALLED = "Stalled"
+    PAUSED = "Paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be, why, and when to look again."""
+
+    status: ModelDeploymentStatus
+    """Phases, revisions and rejections; conditions and counts are added by `report`."""
+    memory: Memory
+    health: Health
+    verdict: Verdict
+    """Reason and message of `Ready`."""
+    findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
+    """Conditions that speak of one aspect."""
+    replicas: int = 1
+    running: tuple[str, ...] = ()
+    """Revisions that have a Deployment and a Service, stable first."""
+    entry: str | None = None
+    """The revision that the entry Service should select."""
+    record: RecordIntent | None = None
+    copy: Copy | None = None
+    preflight: PreflightIntent | None = None
+    keep_records: frozenset[str] = frozenset()
+    frozen: bool = False
+    """True: children stay as they are, nothing is made, changed or removed."""
+    requeue_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The ModelDeployment under reconciliation, as it was read."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    spec: ModelDeploymentSpec
+    status: ModelDeploymentStatus
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """What rendering takes from the operator's settings."""
+
+    image_pull_policy: str = "IfNotPresent"
+    allow_hosts: tuple[str, ...] = ()
+    operator_namespace: str = "serinus-system"
+    operator_labels: Mapping[str, str] = field(default_factory=dict)
+    log_format: str = "json"
