@@ -7,7 +7,6 @@ response code), written before the answer is sent. Health checks and the reads o
 from pathlib import Path
 
 import yaml
-
 from dev.cluster.etcd import CLIENT
 from dev.cluster.network import API_PORT, CLUSTER_DOMAIN, NODE_ADDRESS, SERVICE_RANGE
 from dev.cluster.paths import Layout

@@ -14,7 +14,7 @@ class ClusterError(Exception):
 
 
 def say(text: str) -> None:
-    print(f"cluster: {text}", flush=True)
+    print(text, flush=True)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def step(text: str) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(1.0 if terminal else BEAT_SECONDS):
-            elapsed = f"cluster: {text} … {time.monotonic() - started:.0f} s"
+            elapsed = f"{text} … {time.monotonic() - started:.0f} s"
             print(f"\r{elapsed}" if terminal else elapsed, end="" if terminal else "\n", flush=True)
 
     thread = threading.Thread(target=beat, daemon=True)

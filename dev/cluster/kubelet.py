@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import yaml
-
 from dev.cluster.cgroups import ROOT as CGROUP
 from dev.cluster.network import CLUSTER_DOMAIN, NODE_ADDRESS, NODE_NAME, SERVICE_DNS
 from dev.cluster.paths import Layout

@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from dev.cluster.network import API_PORT, NODE_ADDRESS, NODE_NAME, SERVICE_FIRST
 from dev.cluster.paths import Layout
 

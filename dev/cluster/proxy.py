@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import yaml
-
 from dev.cluster.network import NODE_NAME, POD_RANGE
 from dev.cluster.paths import Layout
 from dev.cluster.process import Command

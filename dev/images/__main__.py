@@ -1,0 +1,90 @@
+"""The command line: `python -m dev.images` builds and loads, `--print` only names."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from dev.cluster import api, packages, up
+from dev.cluster.console import ClusterError, say, step
+from dev.cluster.paths import Layout, default_layout
+from dev.images import base, load, wheels
+from dev.images.builder import Builder
+from dev.images.content import TOOLS, Snapshot, references, snapshots, stage
+
+KEEP = 20  # images in the layout; more are pruned to those of the present sources
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev.images", description=__doc__)
+    parser.add_argument("--print", action="store_true", dest="names", help="print the images' names and build nothing")
+    try:
+        if parser.parse_args().names:
+            for role, reference in references().items():
+                print(role, reference)
+            return 0
+        make(default_layout())
+    except ClusterError as error:
+        print(f"images: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make(layout: Layout) -> None:
+    with up.only_one(layout):
+        images = list(snapshots().values())
+        store = layout.cache / "images" / "layout"
+        missing = [image for image in images if image.reference not in load.exported(store)]
+        if missing:
+            build_all(missing, layout, store)
+        if len(load.exported(store)) > KEEP:
+            load.prune(store, [image.reference for image in images])
+        load_all([image.reference for image in images], layout, store)
+
+
+def build_all(images: Iterable[Snapshot], layout: Layout, store: Path) -> None:
+    packages.ensure(packages.IMAGES)
+    chosen = base.chosen_base()
+    builder = Builder(layout.cache / "images" / "storage", layout.cache / "images" / "run")
+    base.ensure(chosen, builder, layout.cache)
+    for image in images:
+        folder = wheelhouse(image, chosen, layout)
+        with step(f"build {image.reference}"), tempfile.TemporaryDirectory() as context:
+            stage(image.files, Path(context))
+            builder.build(
+                context=Path(context),
+                dockerfile=image.recipe.dockerfile,
+                reference=image.reference,
+                arguments={"BASE_IMAGE": chosen.reference, **(wheels.build_arguments(folder) if folder else {})},
+                wheels=folder,
+            )
+            builder.export(image.reference, store)
+
+
+def wheelhouse(image: Snapshot, chosen: base.Base, layout: Layout) -> Path | None:
+    """Wheels for our own base image; a foreign one brings pip, and its build asks the registry."""
+    if chosen.python is None:
+        return None
+    locked = (image.files[TOOLS], image.files[image.recipe.requirements])
+    return wheels.ensure(image.recipe.name, locked, chosen.python, layout.cache)
+
+
+def load_all(wanted: list[str], layout: Layout, store: Path) -> None:
+    """Into our own cluster when it is up; otherwise say where the images are."""
+    if not api.is_own():
+        say(f"KUBECONFIG names a cluster that is not ours: load the images of {store} into it yourself")
+    elif not up.is_up(layout):
+        say(f"no cluster is up; the images are in {store}")
+    else:
+        ctr = api.tools().ctr or ()
+        present = load.loaded(ctr)
+        for reference in wanted:
+            if load.full_name(reference) not in present:
+                with step(f"load {reference} into the cluster"):
+                    load.load(reference, store, ctr)
+    say(f"images: {' '.join(wanted)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
