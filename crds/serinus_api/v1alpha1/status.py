@@ -13,6 +13,7 @@ from serinus_api.v1alpha1.types import (
     Count,
     Digest,
     Elapsed,
+    Generation,
     LongText,
     Measure,
     Percent,
@@ -32,10 +33,10 @@ class Condition(ApiModel):
     """One aspect of the truth, as `metav1.Condition`."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)]
-    """Which aspect: Ready, Available, ModelResolved, ModelValidated, …"""
+    """Which aspect: Ready, Available, ModelResolved, ModelValidated and so on."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
-    observed_generation: Annotated[int, Field(ge=0)] = 0
+    observed_generation: Generation = 0
     """The generation of the spec that this was said of."""
     last_transition_time: Timestamp
     """When the status last changed."""
@@ -103,16 +104,22 @@ class ActionsStatus(ApiModel):
     """For each action annotation the value last carried out."""
 
     promote: Word | None = None
+    """Value of serinus.dev/promote last carried out."""
     abort: Word | None = None
+    """Value of serinus.dev/abort last carried out."""
     retry: Word | None = None
+    """Value of serinus.dev/retry last carried out."""
     refresh: Word | None = None
+    """Value of serinus.dev/refresh last carried out."""
 
 
 class AnalysisInterval(ApiModel):
     """A confidence interval, in the metric's unit."""
 
     low: Measure
+    """Lower end."""
     high: Measure
+    """Upper end."""
 
 
 class AnalysisResult(ApiModel):
@@ -257,7 +264,7 @@ class SummaryStatus(ApiModel):
 class ModelDeploymentStatus(ApiModel):
     """What was seen. Written by the operator alone."""
 
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    observed_generation: Generation | None = None
     """The generation of the spec that this status speaks of."""
     conditions: Annotated[
         tuple[Condition, ...],

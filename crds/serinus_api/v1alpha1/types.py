@@ -39,6 +39,8 @@ Timestamp = Annotated[str, Field(max_length=64, json_schema_extra={"format": "da
 """RFC 3339 in UTC, whole seconds: `2026-01-31T12:00:00Z`."""
 LabelValue = Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]
 
+Generation = Annotated[int, Field(ge=0, le=2**53 - 1)]
+"""`metadata.generation` as it was observed."""
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Replicas = Annotated[int, Field(ge=0, le=10_000)]
 Elapsed = Annotated[int, Field(ge=0, le=2_147_483_647)]
