@@ -1,0 +1,252 @@
+"""The ASGI callable of the public port: `/v2/…` is answered here, every other path by the BentoML service.
+
+No framework, because each layer costs more than a tiny model. Called by the server for each request; state changes
+(`plane`, `draining`) come from `lifecycle.py`. The only place where a RequestRefused becomes an HTTP answer, and where
+a fault of ours becomes a 500.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import orjson
+
+from serinus_api.runtime import HEADER_REVISION, HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
+from serinus_runtime import __version__
+from serinus_runtime.connection import BEGAN
+from serinus_runtime.errors import InvalidRequest, NotAllowed, RequestRefused, Unavailable, Unknown
+from serinus_runtime.limits import ClientGone, Gate, read_body
+from serinus_runtime.metrics import Metrics
+from serinus_runtime.server import Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from serinus_runtime.plane import Plane
+
+log = logging.getLogger(__name__)
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+Document: TypeAlias = dict[str, Any]
+
+_VIA_HEADER = HEADER_VIA.encode()
+_VIAS = {via.encode(): via for via in VIA}
+_DIRECT = VIA[0]
+_HEADER_LENGTH = b"inference-header-content-length"
+_CLOSE = (b"connection", b"close")
+_JSON = (b"content-type", b"application/json")
+_OCTETS = (b"content-type", b"application/octet-stream")
+_SMALL_BODY = 64 * 1024
+_LINGER_SECONDS = 2.0
+_MAX_ERROR = 1000
+_MAX_DIGITS = 18
+_NO_ANSWER = 499
+"""Counted when the client left before there was one."""
+_MODEL, _VERSION = 3, 5
+"""Where in `/v2/models/<model>/versions/<version>/…` the names are."""
+
+
+class Fallback(Protocol):
+    """Who answers what is not `/v2`."""
+
+    async def answer(self, scope: Scope, body: bytes, send: Send, plane: "Plane") -> None:
+        """Answer one request whose body has been received."""
+        ...
+
+
+class Application:
+    """One model behind the Open Inference Protocol."""
+
+    def __init__(self, config: RuntimeConfig, gate: Gate, metrics: Metrics, fallback: Fallback) -> None:
+        self.plane: Plane | None = None
+        self.draining = False
+        self._config = config
+        self._gate = gate
+        self._metrics = metrics
+        self._fallback = fallback
+        self._revision = (HEADER_REVISION.encode(), config.model_version.encode())
+        base = f"/v2/models/{config.model_name}"
+        bases = (base, f"{base}/versions/{config.model_version}")
+        self._infer_paths = frozenset(f"{path}/infer" for path in bases)
+        self._get_paths = {
+            "/v2": self._server_metadata,
+            "/v2/": self._server_metadata,
+            LIVE_PATH: self._live,
+            READY_PATH: self._ready,
+            **dict.fromkeys(bases, self._model_metadata),
+            **dict.fromkeys((f"{path}/ready" for path in bases), self._model_ready),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        path = scope["path"]
+        try:
+            if path in self._infer_paths:
+                await self._infer(scope, receive, send)
+            elif path == "/v2" or path.startswith("/v2/"):
+                await self._get(scope, receive, send)
+            else:
+                await self._pass_on(scope, receive, send)
+        except ClientGone:
+            return
+        except Exception:  # the one guard: whatever is our own fault becomes a 500 without a word of it
+            log.exception("Failed to answer")
+            await self._send(send, 500, b'{"error":"internal error"}', [_JSON, _CLOSE])
+
+    @property
+    def ready(self) -> bool:
+        """Whether traffic should come here."""
+        return self.plane is not None and not self.draining
+
+    async def _infer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        via = self._arrived(headers)
+        code = _NO_ANSWER
+        unread: Receive | None = receive
+        try:
+            if scope["method"] != "POST":
+                raise NotAllowed("inference is a POST", (b"allow", b"POST"))
+            body = await self._receive_body(scope, headers, receive)
+            unread = None
+            deadline = started + self._config.limits.request_timeout_seconds
+            answer = await self._loaded().infer(body, _header_length(headers), lambda: deadline - time.perf_counter())
+            code = 200
+            if answer.header_length is None:
+                await self._send(send, 200, answer.body, [_JSON])
+            else:
+                length = (_HEADER_LENGTH, b"%d" % answer.header_length)
+                await self._send(send, 200, answer.body, [_OCTETS, length])
+        except RequestRefused as refusal:
+            code = refusal.status
+            await self._refuse(send, refusal, unread)
+        finally:
+            self._metrics.observe(via, code, time.perf_counter() - started)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give a request to the BentoML service, within the same limits; only POSTs count as use of the model."""
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        via = self._arrived(headers) if scope["method"] == "POST" else None
+        code = _NO_ANSWER
+
+        async def send_on(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), self._revision]}
+            await send(message)
+
+        unread: Receive | None = receive
+        try:
+            body = await self._receive_body(scope, headers, receive)
+            unread = None
+            plane = self._loaded()
+            if self.draining and scope["path"] == "/readyz":
+                raise Unavailable("this pod is shutting down")
+            deadline = started + self._config.limits.request_timeout_seconds
+            await self._gate.enter(deadline - time.perf_counter())
+            try:
+                async with asyncio.timeout(deadline - time.perf_counter()):
+                    await self._fallback.answer(scope, body, send_on, plane)
+            except TimeoutError as error:
+                raise Unavailable("the request was not answered in time") from error
+            finally:
+                self._gate.leave()
+        except RequestRefused as refusal:
+            if code != _NO_ANSWER:
+                raise
+            code = refusal.status
+            await self._refuse(send, refusal, unread)
+        finally:
+            if via is not None:
+                self._metrics.observe(via, code, time.perf_counter() - started)
+
+    def _arrived(self, headers: Mapping[bytes, bytes]) -> str:
+        via = _VIAS.get(headers.get(_VIA_HEADER, b""), _DIRECT)
+        self._metrics.arrivals[via] += 1
+        return via
+
+    async def _receive_body(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """The body; whether there is room for the request is asked first when the body is not small."""
+        if self.plane is None:
+            raise Unavailable("the model is loading", (b"retry-after", b"1"))
+        small = int(headers.get(b"content-length", _SMALL_BODY)) < _SMALL_BODY
+        if not small:
+            self._gate.check_room()
+        began = scope.get(BEGAN)
+        limits = self._config.limits
+        return await read_body(headers, receive, limits, time.monotonic() if began is None else began, time.monotonic)
+
+    def _loaded(self) -> "Plane":
+        if self.plane is None:
+            raise Unavailable("the model is loading", (b"retry-after", b"1"))
+        return self.plane
+
+    async def _get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Health and metadata."""
+        headers = dict(scope["headers"])
+        has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        try:
+            page = self._get_paths.get(scope["path"])
+            if page is None:
+                raise self._unknown(scope["path"])
+            if scope["method"] not in ("GET", "HEAD"):
+                raise NotAllowed("this path is read with GET", (b"allow", b"GET, HEAD"))
+            status, document = page()
+            await self._send(send, status, orjson.dumps(document), [_JSON, _CLOSE] if has_body else [_JSON])
+        except RequestRefused as refusal:
+            await self._refuse(send, refusal, receive if has_body else None)
+
+    def _server_metadata(self) -> tuple[int, Document]:
+        return 200, {"name": "serinus", "version": __version__, "extensions": ["binary_tensor_data"]}
+
+    def _live(self) -> tuple[int, Document]:
+        return 200, {"live": True}
+
+    def _ready(self) -> tuple[int, Document]:
+        return (200 if self.ready else 503), {"ready": self.ready}
+
+    def _model_ready(self) -> tuple[int, Document]:
+        return (200 if self.ready else 503), {"name": self._config.model_name, "ready": self.ready}
+
+    def _model_metadata(self) -> tuple[int, Document]:
+        return 200, self._loaded().metadata()
+
+    def _unknown(self, path: str) -> Unknown:
+        parts = path.split("/")
+        if len(parts) > _MODEL and parts[2] == "models" and parts[_MODEL] != self._config.model_name:
+            return Unknown(f"model {parts[_MODEL]!r} is not served here")
+        if len(parts) > _VERSION and parts[4] == "versions" and parts[_VERSION] != self._config.model_version:
+            return Unknown(f"version {parts[_VERSION]!r} of the model is not served here")
+        return Unknown("no such path")
+
+    async def _refuse(self, send: Send, refusal: RequestRefused, unread: Receive | None) -> None:
+        """Answer with the error. A body that was not read is taken and dropped for a while: a connection that is
+        closed under a sender loses the answer too."""
+        body = orjson.dumps({"error": refusal.message[:_MAX_ERROR]})
+        if unread is None:
+            await self._send(send, refusal.status, body, [_JSON, *refusal.headers])
+            return
+        await self._send(send, refusal.status, body, [_JSON, _CLOSE, *refusal.headers], more=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while (await unread()).get("more_body", False):
+                    pass
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send(self, send: Send, status: int, body: bytes, headers: Headers, *, more: bool = False) -> None:
+        length = (b"content-length", b"%d" % len(body))
+        start = {"type": "http.response.start", "status": status, "headers": [*headers, length, self._revision]}
+        await send(start)
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def _header_length(headers: Mapping[bytes, bytes]) -> int | None:
+    text = headers.get(_HEADER_LENGTH)
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > _MAX_DIGITS:
+        raise InvalidRequest("Inference-Header-Content-Length must be a number")
+    return int(text)

@@ -1,0 +1,78 @@
+"""JSON from strangers: a strict parser on top of orjson, which itself refuses NaN, Infinity and invalid UTF-8.
+
+Adds a depth limit and refuses duplicate keys, both by counting bytes, so that a small request pays next to nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from serinus_runtime.errors import InvalidRequest
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A JSON object, and whether a boolean may be anywhere in it (numpy would take one for a number)."""
+
+    document: dict[str, Any]
+    has_bools: bool
+
+
+def parse_object(raw: bytes, max_depth: int) -> Parsed:
+    """The JSON object in `raw`.
+
+    Raises:
+        InvalidRequest: not JSON, no object, nested deeper than `max_depth`, or a key twice in one object.
+
+    """
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the request is not valid JSON: {error}") from error
+    if raw.count(b"[") + raw.count(b"{") > max_depth and depth_exceeds(raw, max_depth):
+        raise InvalidRequest(f"the request's JSON is nested deeper than {max_depth} levels")
+    if type(document) is not dict:
+        raise InvalidRequest("the request must be a JSON object")
+    pairs = _pairs(document)
+    if raw.count(b":") != pairs and _STRING.sub(b"", raw).count(b":") != pairs:
+        raise InvalidRequest("the request's JSON has a key twice in one object")
+    return Parsed(document, b"true" in raw or b"false" in raw)
+
+
+def depth_exceeds(raw: bytes, limit: int) -> bool:
+    """Whether valid JSON is nested deeper than `limit`.
+
+    What remains without strings is a row of brackets, and each round takes the innermost pairs away:
+    `[[][[]]]` → `[[]]` → `[]` → nothing: three levels.
+    """
+    brackets = _STRING.sub(b"", raw).translate(_BRACKETS, _OTHERS)
+    for _ in range(limit):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _pairs(value: dict[str, Any]) -> int:
+    """Pairs of keys and values in `value` and below; `data` is left out, as tensors hold no objects."""
+    total = len(value)
+    for key, item in value.items():
+        if type(item) is dict:
+            total += _pairs(item)
+        elif type(item) is list and key != "data":
+            total += sum(_pairs_in_list(item))
+    return total
+
+
+def _pairs_in_list(items: list[Any]) -> list[int]:
+    counts = []
+    for item in items:
+        if type(item) is dict:
+            counts.append(_pairs(item))
+        elif type(item) is list:
+            counts.extend(_pairs_in_list(item))
+    return counts

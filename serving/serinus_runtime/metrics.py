@@ -1,0 +1,103 @@
+"""What the second port tells: Prometheus text for scrapers, a LoadReport for the operator. Plain numbers, no library.
+
+`app.py` counts, the private endpoint renders. The buckets are eight to a decade, from 0.1 ms to 100 s, so that a
+percentile read from them is within a seventh of the truth: 0.0001 · 10^(k/8) for k = 0 … 48.
+"""
+
+from bisect import bisect_left
+
+from serinus_api.runtime import (
+    METRIC_DURATION,
+    METRIC_IN_FLIGHT,
+    METRIC_MODEL_INFO,
+    METRIC_QUEUED,
+    METRIC_REJECTED,
+    VIA,
+    LoadReport,
+)
+from serinus_runtime.limits import Gate
+
+BUCKETS = tuple(float(f"{1e-4 * 10 ** (k / 8):.3g}") for k in range(49))
+
+
+class Series:
+    """One histogram."""
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS) + 1)
+        self.seconds = 0.0
+
+
+class Metrics:
+    """Counters of one process; they only rise."""
+
+    def __init__(self, revision: str, gate: Gate) -> None:
+        self._revision = revision
+        self._gate = gate
+        self._series: dict[tuple[str, int], Series] = {}
+        self.arrivals = dict.fromkeys(VIA, 0)
+        self.digest = ""
+        self._source_changed: str | None = None
+
+    def tell_source(self, change: str | None) -> None:
+        """Note what differs between the source now and the bytes served."""
+        self._source_changed = change
+
+    def observe(self, via: str, code: int, seconds: float) -> None:
+        """Count one answer."""
+        series = self._series.get((via, code))
+        if series is None:
+            series = self._series[via, code] = Series()
+        series.counts[bisect_left(BUCKETS, seconds)] += 1
+        series.seconds += seconds
+
+    def load_report(self) -> LoadReport:
+        """The answer of `GET /load`."""
+        return LoadReport(
+            revision=self._revision,
+            in_flight=self._gate.in_flight,
+            queued=self._gate.queued,
+            arrivals=dict(self.arrivals),
+            busy_seconds=self._gate.busy_seconds(),
+            source_changed=self._source_changed,
+        )
+
+    def render(self) -> str:
+        """Prometheus text format, version 0.0.4."""
+        lines = [
+            f"# HELP {METRIC_DURATION} From a request's arrival to its answer.",
+            f"# TYPE {METRIC_DURATION} histogram",
+        ]
+        for (via, code), series in self._series.items():
+            lines += self._histogram(f'code="{code}",via="{via}",revision="{_escaped(self._revision)}"', series)
+        revision = f'{{revision="{_escaped(self._revision)}"}}'
+        gate = self._gate
+        for name, kind, text, value in (
+            (METRIC_IN_FLIGHT, "gauge", "Inferences in flight.", gate.in_flight),
+            (METRIC_QUEUED, "gauge", "Requests that wait for a place in flight.", gate.queued),
+            (METRIC_REJECTED, "counter", "Requests answered 429.", gate.rejected),
+        ):
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name}{revision} {value}"]
+        info = f'{{revision="{_escaped(self._revision)}",digest="{self.digest}"}}'
+        lines += [
+            f"# HELP {METRIC_MODEL_INFO} The model that is served.",
+            f"# TYPE {METRIC_MODEL_INFO} gauge",
+            f"{METRIC_MODEL_INFO}{info} {int(bool(self.digest))}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _histogram(self, labels: str, series: Series) -> list[str]:
+        total = 0
+        lines = []
+        for bound, count in zip((*BUCKETS, "+Inf"), series.counts, strict=True):
+            total += count
+            lines.append(f'{METRIC_DURATION}_bucket{{{labels},le="{bound}"}} {total}')
+        lines.append(f"{METRIC_DURATION}_sum{{{labels}}} {series.seconds:.6f}")
+        lines.append(f"{METRIC_DURATION}_count{{{labels}}} {total}")
+        return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
