@@ -10,7 +10,7 @@ from typing import Any
 
 from serinus_api import names
 from serinus_api.crd import object_schema
-from serinus_api.rules import matches
+from serinus_api.rules import matches, without_nul
 from serinus_api.schema_check import (
     BLOCKING,
     Kind,
@@ -71,7 +71,7 @@ def judge(manifest: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
     found += duplicates(stored, schema, "")
     if any(violation.kind in BLOCKING for violation in found):
         return stored, [*found, Violation("<nil>", Kind.INVALID, f"null: {RULES_SKIPPED}")]
-    return stored, [*found, *broken_rules(stored, schema, "")]
+    return stored, [*found, *broken_rules(without_nul(stored), schema, "")]
 
 
 def _schema() -> Schema:
@@ -105,6 +105,8 @@ def _plain(value: Any) -> Any:
         return {_key_text(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER:

@@ -117,6 +117,12 @@ def test_numbers_and_dates_are_read_as_kubectl_sends_them() -> None:
     assert stored["spec"]["runtime"]["podAnnotations"] == {"example.com/since": "2026-01-31"}
 
 
+def test_half_a_character_is_replaced() -> None:
+    stored, violations = judge(minimal(runtime={"podAnnotations": {"note": "\ud83d"}}))
+    assert violations == []
+    assert stored["spec"]["runtime"]["podAnnotations"]["note"] == "?"
+
+
 @pytest.mark.parametrize("huge", [2**63, -(2**63) - 1, 2**200, 1e30])
 def test_a_number_that_no_integer_holds_is_refused(huge: float) -> None:
     assert said(minimal(replicas=huge))[0].endswith('must be of type integer: "number"')
@@ -135,6 +141,12 @@ def test_patterns_are_those_of_the_api_server() -> None:
     """RE2: `$` is the end of the text, not of a line, and classes are ASCII."""
     assert not matches("a\n", "^a$")
     assert not matches("é", r"^\w$")
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(33)), "\x7f"])
+def test_no_control_character_hides_in_a_uri(character: str) -> None:
+    manifest = minimal(model={"uri": f"https://example.com/a{character}b"})
+    assert any("must not contain spaces or control characters" in words for words in said(manifest))
 
 
 def test_a_rule_that_cannot_be_evaluated_says_why() -> None:
