@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from dev.cluster import api, down, process, up
 from dev.cluster.console import ClusterError, say, step
+from dev.cluster.lock import only_one
 from dev.cluster.paths import Layout, default_layout
 
 
@@ -49,7 +50,7 @@ def run_down(layout: Layout) -> None:
     if api.given(layout):
         say("KUBECONFIG names a cluster that is not ours; left alone")
         return
-    with up.only_one(layout):
+    with only_one(layout.state.parent):
         up.refuse_stranger(layout)
         if not down.traces(layout):
             say("nothing to take down")

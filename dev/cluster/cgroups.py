@@ -7,7 +7,19 @@ from dev.cluster.waiting import holds_within
 
 MOUNT = Path("/sys/fs/cgroup")
 ROOT = "serinus"
-V1_CONTROLLERS = ("blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "pids", "systemd")
+V1_CONTROLLERS = (
+    "blkio",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "devices",
+    "freezer",
+    "hugetlb",
+    "memory",
+    "pids",
+    "systemd",
+    "unified",
+)
 V2_CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 REMOVE_SECONDS = 5.0
 

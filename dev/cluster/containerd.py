@@ -10,7 +10,6 @@ from dev.cluster.process import Command
 
 CNI_BINARIES = "/usr/lib/cni"
 CNI_NETWORK = "serinus-pods"
-CNI_RESULTS = Path("/var/lib/cni/results")  # libcni's cache has no setting here; `down` removes our entries
 UNUSED_PLUGINS = ("aufs", "btrfs", "devmapper", "zfs")
 
 CONFIGURATION = """\
@@ -45,6 +44,7 @@ disabled_plugins = [{unused}]
 
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = "{runc}"
 """
 
 
@@ -53,6 +53,7 @@ def configuration(layout: Layout) -> str:
         root=root(layout),
         state=state(layout),
         socket=layout.containerd_socket,
+        runc=layout.run / "runc",
         unused=", ".join(f'"io.containerd.snapshotter.v1.{name}"' for name in UNUSED_PLUGINS),
         pause=PAUSE_IMAGE,
         cni_binaries=CNI_BINARIES,
@@ -104,8 +105,6 @@ def ctr(layout: Layout) -> tuple[str, ...]:
 
 
 def shim_sockets(layout: Layout) -> tuple[Path, ...]:
-    """The sockets of our shims: a shim that is killed leaves its own behind, in a folder shared with other containerds."""
-    found = []
-    for address in (state(layout) / "io.containerd.runtime.v2.task").glob("*/*/address"):
-        found.append(Path(address.read_text().strip().removeprefix("unix://")))
-    return tuple(found)
+    """The sockets of our shims: one that is killed leaves its own behind, in a folder shared with other containerds."""
+    addresses = (state(layout) / "io.containerd.runtime.v2.task").glob("*/*/address")
+    return tuple(Path(address.read_text().strip().removeprefix("unix://")) for address in addresses)

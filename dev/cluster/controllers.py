@@ -25,6 +25,7 @@ def controller_manager(layout: Layout, binaries: Path) -> Command:
             f"--cluster-signing-cert-file={pki / 'ca.crt'}",
             f"--cluster-signing-key-file={pki / 'ca.key'}",
             "--allocate-node-cidrs=false",
+            f"--flex-volume-plugin-dir={layout.state / 'controller-manager' / 'plugins'}",
         ),
     )
 

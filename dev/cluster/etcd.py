@@ -1,4 +1,4 @@
-"""etcd: the API server's store, on loopback inside the node's namespace, without fsync (its data dies with the cluster)."""
+"""etcd: the API server's store, on loopback inside the node's namespace, without fsync: its data dies with the node."""
 
 from dev.cluster.paths import Layout
 from dev.cluster.process import Command

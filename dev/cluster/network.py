@@ -1,7 +1,7 @@
 """The node's network namespace: a bridge for the pods inside, one veth pair to the machine, nothing else.
 
-Inside, the default route ends at the bridge, so that no packet can leave the machine. Outside, two routes lead to pods and
-service addresses through the pair. The machine's own firewall, forwarding and other interfaces are not touched.
+Inside there is no way out: what is not of the cluster is unreachable, at once and without a packet. Outside, two routes
+lead to pods and service addresses through the pair. The machine's firewall and other interfaces are not touched.
 
     machine  serinus0 10.244.255.1/30 ── 10.244.255.2/30 uplink0  namespace `serinus`
                                                          pods0 10.244.0.1/24: API server, kubelet, DNS, pods' gateway
@@ -37,7 +37,8 @@ INSIDE = (
     ("ip", "link", "set", BRIDGE, "up"),
     ("ip", "address", "add", f"{UPLINK_ADDRESS}/30", "dev", NODE_SIDE),
     ("ip", "link", "set", NODE_SIDE, "up"),
-    ("ip", "route", "add", "default", "dev", BRIDGE),
+    ("ip", "route", "add", SERVICE_RANGE, "dev", BRIDGE),  # a route to start from; the proxy's rules send it on
+    ("ip", "route", "add", "unreachable", "default"),
     ("sysctl", "-qw", "net.ipv4.ip_forward=1"),
     # a reply between two pods must pass the node's rules, or a pod cannot reach its neighbour through a Service
     ("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"),

@@ -4,12 +4,9 @@ Idempotent: a cluster that answers is left alone; whatever an earlier run left b
 namespace without a node) is taken down first, and the cluster starts from nothing.
 """
 
-import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -31,6 +28,7 @@ from dev.cluster import (
     proxy,
 )
 from dev.cluster.console import ClusterError, step
+from dev.cluster.lock import only_one
 from dev.cluster.paths import Layout
 from dev.cluster.waiting import until
 
@@ -46,18 +44,6 @@ COMPONENTS = frozenset(
         "kubelet",
     }
 )
-
-
-@contextmanager
-def only_one(layout: Layout) -> Iterator[None]:
-    """Two calls at the same time take turns. The lock is on the folder itself and goes with the process."""
-    layout.state.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(layout.state.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def is_up(layout: Layout) -> bool:
@@ -76,7 +62,7 @@ def owner(layout: Layout) -> Path | None:
 
 def up(layout: Layout, now: datetime) -> None:
     """Raises ClusterError with what to do when the cluster cannot be had."""
-    with only_one(layout):
+    with only_one(layout.state.parent):
         if is_up(layout):
             return
         if os.geteuid() != 0:

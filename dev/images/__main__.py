@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dev.cluster import api, packages, up
 from dev.cluster.console import ClusterError, say, step
+from dev.cluster.lock import only_one
 from dev.cluster.paths import Layout, default_layout
 from dev.images import base, load, wheels
 from dev.images.builder import Builder
@@ -32,34 +33,43 @@ def main() -> int:
 
 
 def make(layout: Layout) -> None:
-    with up.only_one(layout):
+    folder = layout.cache / "images"
+    store = folder / "layout"
+    with only_one(folder):
         images = list(snapshots().values())
-        store = layout.cache / "images" / "layout"
         missing = [image for image in images if image.reference not in load.exported(store)]
         if missing:
             build_all(missing, layout, store)
         if len(load.exported(store)) > KEEP:
             load.prune(store, [image.reference for image in images])
-        load_all([image.reference for image in images], layout, store)
+        with only_one(layout.state.parent):  # no cluster comes or goes while it is filled
+            load_all([image.reference for image in images], layout, store)
 
 
 def build_all(images: Iterable[Snapshot], layout: Layout, store: Path) -> None:
     packages.ensure(packages.IMAGES)
-    chosen = base.chosen_base()
     builder = Builder(layout.cache / "images" / "storage", layout.cache / "images" / "run")
-    base.ensure(chosen, builder, layout.cache)
-    for image in images:
-        folder = wheelhouse(image, chosen, layout)
-        with step(f"build {image.reference}"), tempfile.TemporaryDirectory() as context:
-            stage(image.files, Path(context))
-            builder.build(
-                context=Path(context),
-                dockerfile=image.recipe.dockerfile,
-                reference=image.reference,
-                arguments={"BASE_IMAGE": chosen.reference, **(wheels.build_arguments(folder) if folder else {})},
-                wheels=folder,
-            )
+    try:
+        chosen = base.chosen_base()
+        base.ensure(chosen, builder, layout.cache)
+        for image in images:
+            build(image, chosen, builder, layout)
             builder.export(image.reference, store)
+    finally:
+        builder.tidy()
+
+
+def build(image: Snapshot, chosen: base.Base, builder: Builder, layout: Layout) -> None:
+    folder = wheelhouse(image, chosen, layout)
+    with step(f"build {image.reference}"), tempfile.TemporaryDirectory() as context:
+        stage(image.files, Path(context))
+        builder.build(
+            context=Path(context),
+            dockerfile=image.recipe.dockerfile,
+            reference=image.reference,
+            arguments={"BASE_IMAGE": chosen.reference, **(wheels.build_arguments(folder) if folder else {})},
+            wheels=folder,
+        )
 
 
 def wheelhouse(image: Snapshot, chosen: base.Base, layout: Layout) -> Path | None:

@@ -15,7 +15,7 @@ from dev.cluster.console import ClusterError, step
 from dev.cluster.packages import last_lines
 from dev.images.builder import Builder
 
-PACKAGES = ("python3", "ca-certificates")
+PACKAGES = ("python3", "ca-certificates", "libstdc++6")
 OMITTED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*")
 PYTHON_OF = {"bookworm": "3.11", "trixie": "3.13"}
 DEFAULT_SUITE = "bookworm"

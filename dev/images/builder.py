@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.cluster import mounts
 from dev.cluster.console import ClusterError
 from dev.cluster.packages import last_lines
 
@@ -51,6 +52,11 @@ class Builder:
             ".",
             cwd=context,
         )
+
+    def tidy(self) -> None:
+        """Remove the working containers, which a failed build leaves mounted, and the mount of the storage itself."""
+        self.call("rm", "--all")
+        mounts.unmount(self.storage)
 
     def export(self, reference: str, layout: Path) -> None:
         """Write the image into an OCI layout, where images share their blobs; its name there is `reference`."""

@@ -1,4 +1,4 @@
-"""A folder of wheels for one image: downloaded once per set of locked requirements, so that the build needs no registry.
+"""A folder of wheels for one image, downloaded once per set of locked requirements: the build needs no registry.
 
 The requirements are narrowed to the image's Python first: `pip download` judges markers by the Python that runs it.
 """
