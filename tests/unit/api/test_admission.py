@@ -28,6 +28,7 @@ def test_defaults_are_filled_only_into_blocks_that_are_there() -> None:
 
 
 def test_null_is_as_good_as_absent() -> None:
+    """As in a create or a client-side apply; a server-side apply of a null is refused by the API server."""
     stored, violations = judge(minimal(replicas=None, paused=None, runtime={"podLabels": {"team": None}, "env": None}))
     assert violations == []
     assert "replicas" not in stored["spec"]

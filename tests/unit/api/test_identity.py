@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.api.samples import FOLDER, WRITTEN, load, minimal
+from tests.unit.api.samples import FOLDER, GOOD, load, minimal
 
 from serinus_api.admission import judge
 from serinus_api.v1alpha1 import ModelDeployment, spec_hash
@@ -29,7 +29,7 @@ def test_hash_of_a_known_spec_never_changes() -> None:
     assert full == "34605404682555f5faf82d7585790ac6ffb80e9db10b754dfc7f24d2f535d09c"
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_defaults_filled_in_or_not_hash_alike(path: Any) -> None:
     manifest = load(path)
     assert hash_of(manifest) == hash_of(judge(manifest)[0])
