@@ -81,7 +81,7 @@ class Reason(StrEnum):
 
 def reason_of(word: str | None) -> Reason | None:
     """The reason that a word names; None for a word of another version, or none."""
-    return Reason(word) if word in Reason.__members__.values() else None
+    return Reason(word) if word is not None and word in Reason.__members__.values() else None
 
 
 RESOLUTION_REASONS = frozenset(
