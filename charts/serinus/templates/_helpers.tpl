@@ -1,0 +1,102 @@
+{{/* `<release>-serinus`, or `<release>`; at most 54 characters, so that "-operator" fits behind it. */}}
+{{- define "serinus.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 54 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 54 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 54 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "serinus.operatorName" -}}
+{{- include "serinus.fullname" . }}-operator
+{{- end -}}
+
+{{- define "serinus.serviceAccountName" -}}
+{{- default (ternary (include "serinus.operatorName" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/*
+Name of what grants the operator its rights, in the cluster or in a watched namespace. It is the same for every release:
+two releases that look after the same models would work against each other, and Helm refuses the second one here.
+*/}}
+{{- define "serinus.grantName" -}}serinus-operator{{- end -}}
+
+{{/* What never changes between two versions of the chart: selectors are made of it. */}}
+{{- define "serinus.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "serinus.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "serinus.selectorLabels" . }}
+app.kubernetes.io/part-of: serinus
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* The selector labels as the operator is told them: `key=value,…`. */}}
+{{- define "serinus.selectorWords" -}}
+{{- $words := list -}}
+{{- range $key, $value := include "serinus.selectorLabels" . | fromYaml -}}
+{{- $words = append $words (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- join "," $words -}}
+{{- end -}}
+
+{{/* `repository@digest`, else `repository:tag`. Takes {image, version}. */}}
+{{- define "serinus.image" -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .image.repository (default .version .image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The rights of the operator, one rule per resource, exactly the verbs that it uses (tests/e2e/test_rbac.py compares them
+with the API server's audit log). It reads no Secret, and of ConfigMaps it can neither list nor change any.
+
+  get     only where a name is taken by an object that it does not watch, to tell whose that is
+  patch   server-side apply: repair, and adoption of children that lost their owner
+  update  where an addition of somebody else's has to go, which server-side apply leaves in place
+*/}}
+{{- define "serinus.rules" -}}
+- apiGroups: [serving.serinus.dev]
+  resources: [modeldeployments]
+  verbs: [list, watch]
+- apiGroups: [serving.serinus.dev]
+  resources: [modeldeployments/status]
+  verbs: [patch]
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, update, delete]
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, update, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, update]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, update]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
