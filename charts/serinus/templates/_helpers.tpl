@@ -26,8 +26,8 @@ two releases that look after the same models would work against each other, and 
 
 {{/* What never changes between two versions of the chart: selectors are made of it. */}}
 {{- define "serinus.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
@@ -58,8 +58,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{/*
-The rights of the operator, one rule per resource, exactly the verbs that it uses (tests/e2e/test_rbac.py compares them
-with the API server's audit log). It reads no Secret, and of ConfigMaps it can neither list nor change any.
+The rights of the operator, one rule per resource, exactly the verbs that it uses (tests/e2e compares them with the API
+server's audit log). It reads no Secret, and of ConfigMaps it can neither list nor change any.
 
   get     only where a name is taken by an object that it does not watch, to tell whose that is
   patch   server-side apply: repair, and adoption of children that lost their owner
