@@ -10,6 +10,7 @@ from typing import Any
 
 from serinus_api import names
 from serinus_api.crd import object_schema
+from serinus_api.local import local_schema
 from serinus_api.rules import matches, without_nul
 from serinus_api.schema_check import (
     BLOCKING,
@@ -56,13 +57,13 @@ METADATA: Schema = {
 """Kubernetes' own metadata, which no CRD describes; as much of it as a user writes."""
 
 
-def judge(manifest: dict[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+def judge(manifest: dict[str, Any], *, local: bool = False) -> tuple[dict[str, Any], list[Violation]]:
     """The manifest as the API server would store it, and every reason why it would refuse it.
 
     Unknown fields are dropped and reported, as by `kubectl apply` (strict validation). A status is dropped: only the
-    operator writes it. With an empty list the manifest is admitted.
+    operator writes it. With an empty list the manifest is admitted. `local` allows what local mode alone takes.
     """
-    schema = _schema()
+    schema = local_schema(_schema()) if local else _schema()
     given = _plain({name: value for name, value in manifest.items() if name != "status"})
     found = list(unknown_fields(given, schema))
     stored = filled(given, schema)

@@ -1,9 +1,9 @@
 """The loop guard: the one place where anything may be caught. Counts, logs, and turns errors into another try."""
 
 import logging
+from typing import Protocol
 
 from serinus_operator.cluster.errors import Conflict, FenceLost, Missing, Terminating, Unavailable
-from serinus_operator.fence import Fence
 from serinus_operator.queue import Key, RetryLater
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.telemetry import Telemetry
@@ -11,10 +11,17 @@ from serinus_operator.report.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 
+class Term(Protocol):
+    """Who may write: `fence.Fence`, or local mode, which is alone."""
+
+    def held(self) -> bool:
+        """Whether this process may write now."""
+
+
 class Guard:
     """Work for the queue: a reconcile pass that no error escapes from."""
 
-    def __init__(self, reconciler: Reconciler, fence: Fence, telemetry: Telemetry) -> None:
+    def __init__(self, reconciler: Reconciler, fence: Term, telemetry: Telemetry) -> None:
         self._reconciler = reconciler
         self._fence = fence
         self._telemetry = telemetry

@@ -1,7 +1,7 @@
 """What serving pods say of themselves on their second port. I/O; one short request per pod, none for idle models."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import aiohttp
 from pydantic import ValidationError
@@ -12,10 +12,21 @@ from serinus_operator.cluster.port import Manifest
 SCRAPE_SECONDS = 1.0
 
 
+Locate = Callable[[Manifest], tuple[str, int] | None]
+"""Host and second port of a pod, or None before it has an address."""
+
+
+def pod_address(pod: Manifest) -> tuple[str, int] | None:
+    """A pod of a cluster: its own address, and the port that every pod has."""
+    address = pod.get("status", {}).get("podIP")
+    return (address, METRICS_PORT) if address else None
+
+
 class PodMetrics:
     """Asks pods for their load reports over one connection pool."""
 
-    def __init__(self) -> None:
+    def __init__(self, locate: Locate = pod_address) -> None:
+        self._locate = locate
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -25,15 +36,16 @@ class PodMetrics:
 
     async def load(self, pod: Manifest) -> LoadReport | None:
         """The pod's report, or None where it does not answer: unknown is not zero."""
-        address = pod.get("status", {}).get("podIP")
-        if not address:
+        place = self._locate(pod)
+        if place is None:
             return None
+        address, port = place
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
         host = f"[{address}]" if ":" in address else address
         try:
-            async with self._session.get(f"http://{host}:{METRICS_PORT}{LOAD_PATH}") as response:
+            async with self._session.get(f"http://{host}:{port}{LOAD_PATH}") as response:
                 return LoadReport.model_validate_json(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValidationError):
             return None

@@ -61,7 +61,8 @@ class Reconciler:
         now = read_clocks()
         observation = await self.observer.observe(subject, failure)
         memory = self.memories.get(key, Memory())
-        decision = decide(subject, observation, memory, now, default_image=self.settings.runtime_image)
+        settings = self.settings
+        decision = decide(subject, observation, memory, now, default_image=settings.runtime_image, local=settings.local)
         manifests = render(subject, decision, observation, self.options)
         await self.reporter.report(subject, observation, decision, now)
         self.memories[key] = decision.memory

@@ -35,6 +35,8 @@ class Settings:
     """`downloads.allowHosts` of the chart: hosts with private addresses that models may be fetched from."""
     operator_pod_labels: Mapping[str, str] | None = None
     """Labels of the operator's pods, which may reach the second port of model pods (NetworkPolicy)."""
+    local: bool = False
+    """Processes stand in for a cluster (`serinus run`); never from the environment."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -29,7 +29,10 @@ from serinus_runtime.copying import Sink, open_regular
 from serinus_runtime.errors import ModelRefused
 from serinus_runtime.onnx_scan import NotProtobuf, external_locations
 
-MOUNTED = ("configmap", "pvc")
+MOUNTED = ("configmap", "pvc", "file")
+"""`file` is of local mode: the folder of the file is the mount."""
+CHANGEABLE = ("pvc", "file")
+"""Mounted sources that can change under a pod."""
 DOWNLOADED = ("https",)
 _FOLDER = "model"
 _RECORD = "model.json"
@@ -127,7 +130,7 @@ def _mounted(config: RuntimeConfig, incoming: Path, enter: Callable[[Phase], Non
             facts[location] = opened.facts()
         digests[location] = part.hexdigest()
         size += part.size
-    watched = facts if urlsplit(source.uri).scheme == "pvc" else {}
+    watched = facts if urlsplit(source.uri).scheme in CHANGEABLE else {}
     return LocalModel(sink.path, combined_digest(digests), size, watched)
 
 

@@ -15,6 +15,7 @@ from serinus_api.runtime import RuntimeConfig
 from serinus_runtime.copying import file_facts
 from serinus_runtime.errors import ModelRefused
 from serinus_runtime.logs import fields
+from serinus_runtime.model_store import CHANGEABLE
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ async def watch_source(config: RuntimeConfig, before: Facts, tell: Callable[[str
 
 
 async def _look(config: RuntimeConfig, before: Facts) -> Facts:
-    if urlsplit(config.source.uri).scheme == "pvc":
+    if urlsplit(config.source.uri).scheme in CHANGEABLE:
         return await asyncio.to_thread(_files, config, list(before))
     from serinus_runtime.download import look
 

@@ -23,15 +23,19 @@ def _uri_form(scheme: str, form: str, pattern: str) -> Rule:
     )
 
 
+SCHEMES_RULE = Rule(
+    "self.uri.matches('^((configmap|pvc|https|s3|gs|az|oci)://|models:/)')",
+    "model.uri must begin with configmap://, pvc://, https://, s3://, gs://, az://, oci:// or models:/",
+    field=".uri",
+)
+"""Local mode has another in its place (`serinus_api.local`)."""
+
+
 class ModelSpec(ApiModel):
     """The model to serve and where its bytes come from."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "self.uri.matches('^((configmap|pvc|https|s3|gs|az|oci)://|models:/)')",
-            "model.uri must begin with configmap://, pvc://, https://, s3://, gs://, az://, oci:// or models:/",
-            field=".uri",
-        ),
+        SCHEMES_RULE,
         _uri_form(
             "configmap://",
             "configmap://<ConfigMap>/<key>, of a ConfigMap in the same namespace",

@@ -4,6 +4,7 @@ The classification comes first, then one action for it:
 
     paused                                   children stay as they are
     a field is set whose behaviour is to come the stable revision is kept, nothing else is decided
+    local mode, and a field needs a cluster   the same
     the spec's revision is stable            settled: keep it, at its size
     the spec was rejected, and nothing moved the stable revision is kept
     otherwise                                one step of the rollout machine (`rollout.py`)
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 from serinus_api import names
 from serinus_api.conditions import RESOLUTION_REASONS, ConditionType, Reason, reason_of
+from serinus_api.local import fields_without_cluster
 from serinus_api.v1alpha1 import (
     ModelDeploymentStatus,
     RejectedSpec,
@@ -38,8 +40,13 @@ SETTLING_SECONDS = 15.0
 """A settled model whose pods are not all ready is looked at this often, beside every event of its pods."""
 
 
-def decide(subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str) -> Decision:
-    """The decision for one ModelDeployment. `default_image` serves where the spec names none."""
+def decide(
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str, local: bool = False
+) -> Decision:
+    """The decision for one ModelDeployment. `default_image` serves where the spec names none.
+
+    `local` says that processes stand in for a cluster: other sources are allowed, and other fields refused.
+    """
     wanted = spec_hash(subject.spec)
     status = subject.status
     if subject.spec.paused:
@@ -48,6 +55,9 @@ def decide(subject: Subject, observation: Observation, memory: Memory, now: Inst
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
         return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
+    if local and (missing := fields_without_cluster(subject.spec, default_image)):
+        message = f"{', '.join(missing)}: needs a cluster, which local mode has not; remove it to go on"
+        return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_IN_LOCAL_MODE, message))
     stable = observation.records.get(status.stable_revision or "")
     if stable and stable.spec_hash == wanted:
         return _settled(subject, observation, memory, now)
@@ -64,7 +74,7 @@ def decide(subject: Subject, observation: Observation, memory: Memory, now: Inst
             image=subject.spec.runtime.image or default_image,
         )
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
-    work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic)
+    work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic, local)
     return _conclude(subject, observation, advance(work), now)
 
 

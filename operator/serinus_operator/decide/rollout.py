@@ -65,6 +65,8 @@ class Work:
     resolution: ResolutionStatus
     replicas: int
     monotonic: float
+    local: bool = False
+    """Local mode: `file://` is a source too."""
 
     @property
     def deadline_seconds(self) -> int:
@@ -80,9 +82,9 @@ def advance(work: Work) -> Step:
     """One step of the machine: clock first, then the phase that the resolution is in."""
     work = _on_time(work)
     source = parse_source(work.subject.spec.model.uri)
-    if source is None:
+    if source is None or (source.scheme == "file" and not work.local):
         scheme = work.subject.spec.model.uri.partition(":")[0]
-        known = ", ".join(f"{s}://" for s in SUPPORTED)
+        known = ", ".join(f"{s}://" for s in (("file",) if work.local else ()) + SUPPORTED)
         verdict = Verdict(Reason.UNSUPPORTED_SCHEME, f"spec.model.uri: {scheme} is not supported yet; use {known}")
         return _reject(work, verdict)
     phase = {

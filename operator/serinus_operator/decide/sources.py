@@ -1,10 +1,11 @@
 """What a model URI means. Pure."""
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-Scheme = Literal["configmap", "pvc", "https"]
+Scheme = Literal["configmap", "pvc", "https", "file"]
 SUPPORTED: tuple[Scheme, ...] = ("configmap", "pvc", "https")
 
 
@@ -13,7 +14,7 @@ class Source:
     """A model URI taken apart.
 
     `configmap://iris/model.onnx` → object `iris`, path `model.onnx`; `pvc://claim/a/b.onnx` → object `claim`, path
-    `a/b.onnx`; `https://…` → neither.
+    `a/b.onnx`; `https://…` → neither; `file:///home/me/a.onnx` (local mode) → object `/home/me`, path `a.onnx`.
     """
 
     scheme: Scheme
@@ -27,8 +28,11 @@ class Source:
 
 
 def parse_source(uri: str) -> Source | None:
-    """The source that a URI names, or None where its scheme is not supported."""
+    """The source that a URI names, or None where its scheme is not supported. Whether `file` is, `decide` knows."""
     parts = urlsplit(uri)
+    if parts.scheme == "file":
+        file = PurePosixPath(unquote(parts.path))
+        return Source("file", str(file.parent), file.name)
     for scheme in SUPPORTED:
         if parts.scheme == scheme:
             mounted = scheme != "https"

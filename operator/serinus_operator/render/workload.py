@@ -218,6 +218,8 @@ def _volumes(subject: Subject, source: Source, revision: str | None) -> list[Man
         volumes.append({"name": "model", "configMap": {"name": revision, "optional": True}})
     elif source.scheme == "pvc":
         volumes.append({"name": "model", "persistentVolumeClaim": {"claimName": source.object, "readOnly": True}})
+    elif source.scheme == "file":
+        volumes.append({"name": "model", "hostPath": {"path": source.object, "type": "Directory"}})
     if ca := subject.spec.runtime.ca_config_map_ref:
         volumes.append({"name": "ca", "configMap": {"name": ca.name, "optional": True}})
     return volumes
