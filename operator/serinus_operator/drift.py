@@ -41,12 +41,12 @@ def differs(wanted: Any, live: Any, field: str = "") -> bool:
 
 
 def _same_quantity(wanted: Any, live: Any) -> bool:
-    a, b = _amount(wanted), _amount(live)
+    a, b = amount(wanted), amount(live)
     return a is not None and a == b
 
 
-def _amount(value: Any) -> Decimal | None:
-    """A Kubernetes quantity as a number; None for anything else."""
+def amount(value: Any) -> Decimal | None:
+    """A Kubernetes quantity as a number: `256Mi` is 268435456. None for anything else."""
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
     text = str(value)

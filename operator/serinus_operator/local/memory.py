@@ -1,0 +1,135 @@
+"""The memory limit of a pod: a control group where one may be made, else a watch on its resident memory that kills.
+
+Control groups, version 2 or 1, are the real thing: the kernel kills at the limit and counts it. The watch looks every
+50 ms, so a fast allocation can go beyond the limit for that long.
+"""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+PERIOD_SECONDS = 0.05
+ROOT = Path("/sys/fs/cgroup")
+MEMBERS = "cgroup.procs"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The control group of one container."""
+
+    folder: Path
+    version: int
+
+    @property
+    def members(self) -> Path:
+        """The file that a process writes itself into."""
+        return self.folder / MEMBERS
+
+    def limit(self, count: int) -> None:
+        """Set the limit in bytes, swap included."""
+        if self.version == 2:
+            (self.folder / "memory.max").write_text(str(count))
+            _try(self.folder / "memory.swap.max", "0")
+        else:
+            (self.folder / "memory.limit_in_bytes").write_text(str(count))
+            _try(self.folder / "memory.memsw.limit_in_bytes", str(count))
+
+    def killed(self) -> bool:
+        """Whether the kernel has killed in it for want of memory."""
+        file = "memory.events" if self.version == 2 else "memory.oom_control"
+        try:
+            words = (self.folder / file).read_text().split()
+        except OSError:
+            return False
+        counts = dict(zip(words[::2], words[1::2], strict=False))
+        return counts.get("oom_kill", "0") != "0"
+
+    def remove(self) -> None:
+        """Take it away; one that still has a process in it stays for the next start."""
+        try:
+            self.folder.rmdir()
+        except OSError:
+            return
+
+
+class Groups:
+    """Makes control groups below this process's own; `folder` is None where it may not."""
+
+    def __init__(self, prefix: str, *, root: Path = ROOT, membership: str | None = None) -> None:
+        self._prefix = f"serinus-{prefix}-"
+        self.folder, self.version = _find(root, _membership() if membership is None else membership, self._prefix)
+        if self.folder:
+            for stray in self.folder.glob(f"{self._prefix}*"):  # of an instance that was killed
+                Group(stray, self.version).remove()
+
+    def make(self, name: str, limit: int) -> Group | None:
+        """A group with this limit in bytes; None where it cannot be made."""
+        if self.folder is None:
+            return None
+        group = Group(self.folder / f"{self._prefix}{name}", self.version)
+        try:
+            group.folder.mkdir(exist_ok=True)
+            group.limit(limit)
+        except OSError:
+            group.remove()
+            return None
+        return group
+
+
+async def kill_beyond(pid: int, limit: int) -> None:
+    """Return after the process was killed for more resident memory than `limit` bytes; for ever otherwise."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    while True:
+        await asyncio.sleep(PERIOD_SECONDS)
+        try:
+            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        if pages * page > limit:
+            os.kill(pid, signal.SIGKILL)
+            return
+
+
+def _membership() -> str:
+    try:
+        return Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return ""
+
+
+def _find(root: Path, membership: str, prefix: str) -> tuple[Path | None, int]:
+    """The folder in which groups with a memory limit can be made, and the version of its hierarchy."""
+    paths = {names: path for _, names, path in (line.split(":", 2) for line in membership.splitlines())}
+    candidates = []
+    if "" in paths:
+        own = root / paths[""].lstrip("/")
+        candidates += [(own, 2, "memory.max"), (own.parent, 2, "memory.max")]
+    if "memory" in paths:
+        base = root / "memory"
+        candidates += [(base / paths["memory"].lstrip("/"), 1, "memory.limit_in_bytes")]
+        candidates += [(base, 1, "memory.limit_in_bytes")]
+    for folder, version, file in candidates:
+        if folder.is_relative_to(root) and folder.is_dir() and _can_limit(folder / f"{prefix}try", file):
+            return folder, version
+    return None, 0
+
+
+def _can_limit(folder: Path, file: str) -> bool:
+    try:
+        folder.mkdir(exist_ok=True)
+        try:
+            return os.access(folder / file, os.W_OK) and os.access(folder / MEMBERS, os.W_OK)
+        finally:
+            folder.rmdir()
+    except OSError:
+        return False
+
+
+def _try(file: Path, text: str) -> None:
+    """Write a setting that not every kernel has."""
+    try:
+        file.write_text(text)
+    except OSError:
+        return
