@@ -215,7 +215,6 @@ async def run(settings: Settings) -> int:
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
         standalone=True,
-        identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str; else Kopf looks up our user by uid
         liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
         stop_flag=operator.stop,
     )
