@@ -74,8 +74,11 @@ def up(layout: Layout, now: datetime) -> None:
         if down.traces(layout):
             with step("remove what an earlier run left"):
                 down.take_down(layout)
-        with step("start"):
-            start(layout, binaries, sandbox, now)
+        try:
+            with step("start"):
+                start(layout, binaries, sandbox, now)
+        except ClusterError as error:
+            raise ClusterError(f"{error}\nlogs: {layout.logs}") from error
 
 
 def refuse_stranger(layout: Layout) -> None:
