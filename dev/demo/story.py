@@ -88,7 +88,7 @@ def update(scene: Scene) -> None:
 
 def refuse_broken(scene: Scene) -> None:
     with scene.narrator.chapter("Apply a model that was cut off while it was copied"):
-        refuse(scene, "examples/iris/broken.yaml", "ModelValidated", "LoadFailed", "protobuf parsing failed")
+        refuse(scene, "examples/iris/broken.yaml", "ModelValidated", "LoadFailed", "Protobuf parsing failed")
 
 
 def refuse_wrong_digest(scene: Scene) -> None:
