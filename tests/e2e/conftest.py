@@ -115,7 +115,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
     report = yield
     shared = getattr(item, "funcargs", {}).get("world")
     if report.when == "call" and report.failed and isinstance(shared, World):
-        report.sections.append(("cluster", shared.describe()))
+        said = shared.describe()
+        report.sections.append(("cluster", said))
+        (shared.folder / f"failed-{item.name}.txt").write_text(f"{report.longreprtext}\n\n{said}")
     return report
 
 

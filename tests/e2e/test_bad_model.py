@@ -3,11 +3,12 @@
 import hashlib
 
 import pytest
-
-from serinus_api import names
 from tests import models
 from tests.e2e.harness.rows import refused, served
+from tests.e2e.harness.waiting import wait_for
 from tests.e2e.harness.world import World
+
+from serinus_api import names
 
 BAD = {
     "no-onnx": (models.not_onnx, "LoadFailed", ""),
@@ -28,7 +29,7 @@ def test_a_bad_model_is_refused_in_the_words_of_who_refused_it(world: World, nam
         model.apply_onnx(build(), "bad")
         condition = refused(world, model, "ModelValidated", reason, word, final=True)
         world.figures.note("words of a refusal", bad=bad, message=condition["message"][:160])
-        assert not model.pods(names.ROLE_PREFLIGHT), "the preflight pod was left"
+        wait_for(lambda: not model.pods(names.ROLE_PREFLIGHT), seconds=30, what="the preflight pod is gone")
         model.apply_onnx(models.doubler(3.0), "good")
         model.wait_ready()
 

@@ -1,11 +1,12 @@
 """Failure table: the source is overwritten in place while it is served. What a revision serves never changes."""
 
-from serinus_api import names
 from tests.e2e.harness import oip
 from tests.e2e.harness.models import Model, config_map
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
+
+from serinus_api import names
 
 DOUBLED = [2.0, 4.0, 6.0, 8.0]
 NOTICED_SECONDS = 150

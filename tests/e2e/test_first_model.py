@@ -98,7 +98,10 @@ def test_both_ways_to_apply_leave_no_difference(world: World, namespace: str) ->
     for name, more in (("client", ()), ("server", ("--server-side",))):
         model = world.model(namespace, name)
         manifests = to_list(
-            [config_map(f"{name}-model", model_onnx=doubler(2.0)), deployment(name, f"configmap://{name}-model/model.onnx")]
+            [
+                config_map(f"{name}-model", model_onnx=doubler(2.0)),
+                deployment(name, f"configmap://{name}-model/model.onnx"),
+            ]
         )
         model.kubectl("apply", *more, "-f", "-", stdin=manifests)
         model.wait_ready()

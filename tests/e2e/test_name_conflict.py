@@ -2,13 +2,14 @@
 
 import hashlib
 
-from serinus_api import names
-from serinus_api.v1alpha1 import ModelDeploymentSpec, spec_hash
 from tests.e2e.harness.models import deployment
 from tests.e2e.harness.oip import restricted
 from tests.e2e.harness.rows import served
 from tests.e2e.harness.world import World
 from tests.models import doubler
+
+from serinus_api import names
+from serinus_api.v1alpha1 import ModelDeploymentSpec, spec_hash
 
 
 def test_a_foreign_service_of_the_model_s_name_is_left_untouched(world: World, namespace: str) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-
 from dev.cluster import api as cluster
 from tests.e2e.harness import oip
-from tests.e2e.harness.models import RESOURCES, Model
+from tests.e2e.harness.models import RESOURCES
 from tests.e2e.harness.rows import healed, refused, served
+from tests.e2e.harness.waiting import wait_for
 from tests.e2e.harness.world import ENFORCE, World, second_name
 from tests.models import doubler
 
@@ -33,9 +33,7 @@ def test_an_unschedulable_model_waits_stalls_after_its_deadline_and_heals(
 ) -> None:
     node, key = labelled_node
     with served(world, namespace) as model:
-        model.apply_onnx(
-            doubler(3.0), "third", runtime={"nodeSelector": {key: "yes"}, "startupDeadlineSeconds": 20}
-        )
+        model.apply_onnx(doubler(3.0), "third", runtime={"nodeSelector": {key: "yes"}, "startupDeadlineSeconds": 20})
         refused(world, model, "Ready", "Unschedulable", "node affinity/selector", final=False, seconds=18)
         stalled = model.wait_for("Stalled", "True", "Unschedulable", seconds=45)
         assert "node affinity/selector" in stalled["message"]
@@ -99,13 +97,13 @@ def test_pod_security_is_told_in_the_api_server_s_words_and_heals(world: World, 
 
 
 def test_pods_that_never_become_ready_are_given_up_at_the_deadline(world: World, namespace: str) -> None:
-    """The preflight passes, the pods do not start: an environment variable that only they trip over."""
+    """The preflight passes, the pods do not start: BentoML, which only they load, cannot make its folder."""
     with served(world, namespace) as model:
-        never_ready(model)
-        refused(world, model, "RolloutHealthy", "CrashLoop", "was not ready within 15 s", final=True, seconds=90)
-        assert len(world.api.list("deployments", namespace)) == 1, "the refused revision's Deployment was left"
-
-
-def never_ready(model: Model) -> None:
-    """A revision whose serving pods end at once: SERINUS… see the test."""
-    raise NotImplementedError
+        unwritable = [{"name": "BENTOML_HOME", "value": "/proc/nowhere"}]
+        model.apply_onnx(doubler(3.0), "third", runtime={"env": unwritable, "startupDeadlineSeconds": 25})
+        refused(world, model, "RolloutHealthy", "CrashLoop", "was not ready within 25 s", final=True, seconds=90)
+        wait_for(
+            lambda: len(world.api.list("deployments", namespace)) == 1,
+            seconds=30,
+            what="the refused revision's Deployment is gone",
+        )

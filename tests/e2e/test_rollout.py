@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from serinus_api import names
 from tests.e2e.harness import oip, prober
 from tests.e2e.harness.models import SAID_SECONDS
 from tests.e2e.harness.waiting import wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler, unknown_operator
+
+from serinus_api import names
 
 RATE = 30
 POD_SECONDS = 45
@@ -37,7 +38,9 @@ def test_an_edited_model_takes_over_without_a_lost_request(world: World, namespa
     pod = oip.python_pod("prober", world.images.runtime, *arguments, config="prober")
     lines = oip.run_pod(world.api, model.kubectl, pod, seconds=POD_SECONDS + 30).splitlines()
     from_pod = [json.loads(line) for line in lines]
-    world.figures.note("rollout and back, from the host", sent=len(from_host.records), lost=0, **from_host.by_revision())
+    world.figures.note(
+        "rollout and back, from the host", sent=len(from_host.records), lost=0, **from_host.by_revision()
+    )
     lost = [record for record in from_pod if record["error"]]
     world.figures.note("rollout and back, from another pod", sent=len(from_pod), lost=len(lost))
     assert len(from_pod) >= POD_SECONDS * 10 * 0.9
@@ -58,7 +61,9 @@ def test_a_revert_restarts_no_pod_that_was_fine(world: World, namespace: str) ->
     stable, before = model.stable, model.incarnations()
     with model.probe() as light:
         model.apply_onnx(doubler(3.0), "second")
-        wait_for(lambda: model.pods(names.ROLE_PREFLIGHT), seconds=SAID_SECONDS, what="a preflight", describe=model.brief)
+        wait_for(
+            lambda: model.pods(names.ROLE_PREFLIGHT), seconds=SAID_SECONDS, what="a preflight", describe=model.brief
+        )
         model.apply_onnx(doubler(2.0))
         model.wait_ready()
         assert (model.stable, model.incarnations()) == (stable, before)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dev.cluster import api as cluster
 from tests.e2e.harness.api import Api
-from tests.e2e.harness.audit import AuditLog
+from tests.e2e.harness.audit import AuditLog, instant
 from tests.e2e.harness.figures import Figures
 from tests.e2e.harness.helm import Images, Release, values
 from tests.e2e.harness.kubectl import Kubectl, run
@@ -72,6 +72,7 @@ class World:
         return self.release("serinus-e2e", SYSTEM)
 
     def install_main(self) -> None:
+        (self.folder / "began").write_text(instant())
         self.make_namespace(SYSTEM)
         self.make_namespace(FILES)
         FileServer.start(self.api, self.kubectl, FILES, self.images.runtime)
@@ -82,6 +83,10 @@ class World:
 
     def uninstall_main(self) -> None:
         self.main_release().uninstall()
+
+    def began(self) -> str:
+        """When the shared operator was installed, as the audit log writes time."""
+        return (self.folder / "began").read_text()
 
     def note_grants(self, release: Release) -> None:
         """Keep the rules that the chart grants, for the story that compares them with what was used."""
