@@ -170,18 +170,21 @@ def uninstall(scene: Scene) -> None:
 
 def suggest(scene: Scene) -> None:
     """Three commands to try, and how to end it."""
-    say, models = scene.narrator.tell, scene.site.models
+    models = scene.site.models
     data = ",".join(map(str, scene.measures))
-    body = f'{{"inputs":[{{"name":"features","datatype":"FP32","shape":[1,4],"data":[{data}]}}]}}'
-    with scene.narrator.chapter("It stays. Try:"):
-        say('eval "$(.venv/bin/python -m dev.cluster env)"    # KUBECONFIG, and the path of kubectl')
-        say("")
-        say(f"kubectl -n {models} get mdep -o wide")
-        if scene.direct:
-            say(f"curl http://{scene.address}/v2/models/iris/infer -d {shlex.quote(body)}")
-        else:
-            path = f"/api/v1/namespaces/{models}/services/iris:http/proxy/v2/models/iris/infer"
-            say(f"kubectl create --raw {path} -f - <<< {shlex.quote(body)}")
-        say(f"kubectl -n {models} apply -f examples/iris/improved.yaml && kubectl -n {models} get mdep --watch")
-        say("")
-        say(f"# to end it: .venv/bin/python -m dev.demo --remove --prefix {scene.site.prefix}")
+    body = shlex.quote(f'{{"inputs":[{{"name":"features","datatype":"FP32","shape":[1,4],"data":[{data}]}}]}}')
+    path = f"/api/v1/namespaces/{models}/services/iris:http/proxy/v2/models/iris/infer"
+    by_address = f"curl http://{scene.address}/v2/models/iris/infer -d {body}"
+    by_proxy = f"kubectl create --raw {path} -f - <<< {body}"
+    scene.narrator.output(
+        (
+            "",
+            'It stays. To use it, set KUBECONFIG and the path: eval "$(.venv/bin/python -m dev.cluster env)"',
+            "",
+            f"kubectl -n {models} get mdep -o wide",
+            by_address if scene.direct else by_proxy,
+            f"kubectl -n {models} apply -f examples/iris/improved.yaml && kubectl -n {models} get mdep --watch",
+            "",
+            f"To end it: .venv/bin/python -m dev.demo --remove --prefix {scene.site.prefix}",
+        )
+    )
