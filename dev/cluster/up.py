@@ -32,6 +32,7 @@ from dev.cluster.lock import only_one
 from dev.cluster.paths import Layout
 from dev.cluster.waiting import until
 
+PATIENCE_SECONDS = 180.0  # per step, on a busy machine; a part that dies ends the wait at once
 COMPONENTS = frozenset(
     {
         "containerd",
@@ -74,8 +75,11 @@ def up(layout: Layout, now: datetime) -> None:
         if down.traces(layout):
             with step("remove what an earlier run left"):
                 down.take_down(layout)
-        with step("start"):
-            start(layout, binaries, sandbox, now)
+        try:
+            with step("start"):
+                start(layout, binaries, sandbox, now)
+        except ClusterError as error:
+            raise ClusterError(f"{error}\nlogs: {layout.logs}") from error
 
 
 def refuse_stranger(layout: Layout) -> None:
@@ -96,12 +100,17 @@ def start(layout: Layout, binaries: Path, sandbox: Path, now: datetime) -> None:
     launch(etcd.command(layout), layout)
     server = launch(apiserver.command(layout, binaries), layout)
     runtime = launch(containerd.command(layout), layout)
-    until(layout.containerd_socket.exists, what="containerd", seconds=20, broken=process.death_of(runtime, layout))
+    until(
+        layout.containerd_socket.exists,
+        what="containerd",
+        seconds=PATIENCE_SECONDS,
+        broken=process.death_of(runtime, layout),
+    )
     load(layout, sandbox)
     until(
         lambda: answers(layout, binaries),
         what="the API server",
-        seconds=60,
+        seconds=PATIENCE_SECONDS,
         broken=process.death_of(server, layout),
     )
     for command in (
@@ -128,7 +137,7 @@ def load(layout: Layout, archive: Path) -> None:
         command = [*containerd.ctr(layout), "images", "import", str(archive)]
         return subprocess.run(command, capture_output=True).returncode == 0
 
-    until(imported, what=f"import of {archive.name}", seconds=20)
+    until(imported, what=f"import of {archive.name}", seconds=PATIENCE_SECONDS)
 
 
 def kubectl(
@@ -148,7 +157,7 @@ def apply(layout: Layout, binaries: Path) -> None:
     until(
         lambda: kubectl(layout, binaries, "apply", "--server-side", "-f", "-", given=listed).returncode == 0,
         what="the manifests of the cluster's DNS",
-        seconds=30,
+        seconds=PATIENCE_SECONDS,
     )
 
 
@@ -160,7 +169,16 @@ def until_usable(layout: Layout, binaries: Path) -> None:
         return next((words for one in living.values() if (words := process.death_of(one, layout)())), None)
 
     ready = ("get", "node", network.NODE_NAME, "-o", 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')
-    until(lambda: kubectl(layout, binaries, *ready).stdout == "True", what="the node", seconds=60, broken=broken)
-    until(dns.resolves, what="the cluster's DNS", seconds=30, broken=broken)
+    until(
+        lambda: kubectl(layout, binaries, *ready).stdout == "True",
+        what="the node",
+        seconds=PATIENCE_SECONDS,
+        broken=broken,
+    )
+    until(dns.resolves, what="the cluster's DNS", seconds=PATIENCE_SECONDS, broken=broken)
     account = ("get", "serviceaccount", "default", "-n", "default")
-    until(lambda: kubectl(layout, binaries, *account).returncode == 0, what="the default account", seconds=30)
+    until(
+        lambda: kubectl(layout, binaries, *account).returncode == 0,
+        what="the default account",
+        seconds=PATIENCE_SECONDS,
+    )

@@ -90,7 +90,7 @@ def explain(scene: Scene) -> None:
             "serinus.dev/deployment=iris",
         ),
         ("kubectl", "-n", system, "get", "pods,events"),
-        ("kubectl", "-n", system, "logs", "--prefix", "--tail=40", "-l", "app.kubernetes.io/component=operator"),
+        ("kubectl", "-n", system, "logs", "--prefix", "--tail=20", "-l", "app.kubernetes.io/component=operator"),
     ):
         scene.narrator.command(command)
         done = scene.shell.attempt(*command)

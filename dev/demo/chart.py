@@ -30,10 +30,11 @@ def refuse_a_second_operator(shell: Shell) -> None:
 
 def install(shell: Shell, site: Site) -> None:
     """Two namespaces that enforce Pod Security `restricted`, and the release; what is there already is upgraded."""
-    for namespace in site.namespaces:
-        if not belongs(shell, namespace):
-            shell.show("kubectl", "create", "namespace", namespace)
-            shell.show("kubectl", "label", "namespace", namespace, RESTRICTED, MARK)
+    missing = [namespace for namespace in site.namespaces if not belongs(shell, namespace)]
+    for namespace in missing:
+        shell.show("kubectl", "create", "namespace", namespace)
+    if missing:
+        shell.show("kubectl", "label", "namespace", *missing, RESTRICTED, MARK)
     images = references()
     has_crd = shell.exists(CRD) and not owns_crd(shell, site)
     if has_crd:

@@ -34,6 +34,11 @@ class Truth:
         return int((self.estimator.predict(self.features) == self.species).sum())
 
     @property
+    def digest(self) -> str:
+        """Of its ONNX file."""
+        return train.digest(train.exported(self.estimator))
+
+    @property
     def probabilities(self) -> NDArray[np.float64]:
         """One row for each flower, one column for each species."""
         answer: NDArray[np.float64] = self.estimator.predict_proba(self.features.astype(np.float64))

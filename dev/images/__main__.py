@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from dev.cluster import api, packages, up
+from dev.cluster import api, mounts, packages, up
 from dev.cluster.console import ClusterError, say, step
 from dev.cluster.lock import only_one
 from dev.cluster.paths import Layout, default_layout
@@ -36,6 +36,7 @@ def make(layout: Layout) -> None:
     folder = layout.cache / "images"
     store = folder / "layout"
     with only_one(folder):
+        sweep(layout)
         images = list(snapshots().values())
         missing = [image for image in images if image.reference not in load.exported(store)]
         if missing:
@@ -46,9 +47,20 @@ def make(layout: Layout) -> None:
             load_all([image.reference for image in images], layout, store)
 
 
+def storage(layout: Layout) -> Builder:
+    return Builder(layout.cache / "images" / "storage", layout.cache / "images" / "run")
+
+
+def sweep(layout: Layout) -> None:
+    """A build that was killed leaves mounts."""
+    builder = storage(layout)
+    if mounts.below(builder.storage):
+        builder.tidy()
+
+
 def build_all(images: Iterable[Snapshot], layout: Layout, store: Path) -> None:
     packages.ensure(packages.IMAGES)
-    builder = Builder(layout.cache / "images" / "storage", layout.cache / "images" / "run")
+    builder = storage(layout)
     try:
         chosen = base.chosen_base()
         base.ensure(chosen, builder, layout.cache)

@@ -159,7 +159,7 @@ class Forever:
 def configure_kopf(settings: kopf.OperatorSettings, operator: Operator) -> None:
     """Kopf as an informer: nothing is written by it, watches are bounded, failures are retried for ever."""
     settings.posting.enabled = False
-    settings.scanning.disabled = bool(operator.settings.watch_namespaces)
+    settings.scanning.disabled = True  # it lists and watches every CRD of the cluster
     settings.peering.standalone = True
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
@@ -187,6 +187,7 @@ def build_registry(operator: Operator) -> kopf.OperatorRegistry:
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure_kopf(settings, operator)
         await operator.start()
+        await operator.resync.primed.wait()  # Kopf looks for our kinds once: the CRD must be there by then
 
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:
@@ -210,6 +211,7 @@ async def run(settings: Settings) -> int:
     operator = Operator(settings)
     await kopf.operator(
         registry=build_registry(operator),
+        identity=settings.identity,  # type: ignore[arg-type]  # not exported; else Kopf looks for our name in /etc/passwd
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
         standalone=True,

@@ -4,6 +4,7 @@ The status is written before anything is done that it announces, so that an oper
 there. What goes wrong on the way becomes a condition (`failure`) and another try, never a lost key.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from serinus_operator.render import render
 from serinus_operator.report.failure import verdict_of
 from serinus_operator.report.write import Reporter
 from serinus_operator.settings import Settings
-from serinus_operator.state import Memory, RenderOptions, Subject, Verdict
+from serinus_operator.state import Instant, Memory, RenderOptions, Subject, Verdict
 
 FAILURE_SECONDS = 15.0
 
@@ -33,6 +34,7 @@ class Reconciler:
     observer: Observer
     applier: Applier
     reporter: Reporter
+    clock: Callable[[], Instant] = read_clocks
     memories: dict[Key, Memory] = field(default_factory=dict)
     failures: dict[Key, Verdict] = field(default_factory=dict)
 
@@ -46,7 +48,7 @@ class Reconciler:
         try:
             subject = read_subject(manifest)
         except ValidationError as error:
-            await self.reporter.report_unreadable(manifest, error, read_clocks())
+            await self.reporter.report_unreadable(manifest, error, self.clock())
             return None
         failure = self.failures.get(key)
         try:
@@ -58,7 +60,7 @@ class Reconciler:
         return delay
 
     async def _pass(self, key: Key, subject: Subject, failure: Verdict | None) -> float | None:
-        now = read_clocks()
+        now = self.clock()
         observation = await self.observer.observe(subject, failure)
         memory = self.memories.get(key, Memory())
         settings = self.settings

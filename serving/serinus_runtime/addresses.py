@@ -1,6 +1,6 @@
 """Which addresses a download may reach: public ones, and hosts that the administrator allows.
 
-Used by `download.py`. Names are resolved here and the judged addresses are handed to aiohttp, so that what was judged is
+Used by `download.py`. Names are resolved here and the judged addresses are handed to aiohttp, so what was judged is
 what is connected to, whatever a name server says a moment later.
 """
 

@@ -4,10 +4,10 @@ Used by `model_store.py` (once, at start) and `source_watch.py` (a look a minute
 first URL: https, no credentials, and an address that is public or allowed (`addresses.py`).
 """
 
-import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from yarl import URL
@@ -139,15 +139,24 @@ def shown(url: URL) -> str:
 def _trust(source: ModelSource) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if source.ca_file is not None:
+        files = _certificates(Path(CA_MOUNT, source.ca_file))
+        if not files:
+            raise ModelRefused(Reason.NOT_FOUND, "spec.runtime.caConfigMapRef names no ConfigMap with certificates")
         try:
-            context.load_verify_locations(cafile=os.path.join(CA_MOUNT, source.ca_file))
-        except FileNotFoundError as error:
-            raise ModelRefused(Reason.NOT_FOUND, "the file with extra trusted certificates does not exist") from error
+            for file in files:
+                context.load_verify_locations(cafile=file)
         except (ssl.SSLError, OSError) as error:
             raise ModelRefused(
                 Reason.DOWNLOAD_FAILED, f"the extra trusted certificates are unusable: {error}"
             ) from error
     return context
+
+
+def _certificates(place: Path) -> list[Path]:
+    """The file itself, or all files of the folder. A mounted ConfigMap also has folders of its own, `..data`."""
+    if place.is_dir():
+        return sorted(file for file in place.iterdir() if file.is_file())
+    return [place] if place.exists() else []
 
 
 def _facts(response: aiohttp.ClientResponse) -> dict[str, str]:

@@ -249,13 +249,11 @@ def _remembered(work: Work) -> Verdict | None:
 
 def _found(work: Work, problem: Verdict | None = None) -> Findings:
     """ModelResolved, ModelValidated and RolloutHealthy, from the phase and what it waits for or was refused for."""
-    phase, digest = work.resolution.phase, work.resolution.digest
-    resolved = Finding(
-        "True" if digest else "Unknown",
-        Verdict(Reason.RESOLVED, f"{work.subject.spec.model.uri} is {digest}")
-        if digest
-        else Verdict(Reason.RESOLVING, f"looking up {work.subject.spec.model.uri}"),
-    )
+    phase, uri = work.resolution.phase, work.subject.spec.model.uri
+    if _digest_seen(work):
+        resolved = Finding("True", Verdict(Reason.RESOLVED, f"{uri} is {work.resolution.digest}"))
+    else:
+        resolved = Finding("Unknown", Verdict(Reason.RESOLVING, f"looking up {uri}"))
     validated = Finding("Unknown", Verdict(Reason.PREFLIGHT, f"{phase}: not tried yet"))
     if phase is ResolutionPhase.PREFLIGHT:
         validated = Finding("Unknown", Verdict(Reason.PREFLIGHT, f"attempt {work.resolution.attempt} is running"))
@@ -273,6 +271,13 @@ def _found(work: Work, problem: Verdict | None = None) -> Findings:
     if work.subject.status.stable_revision:
         findings[ConditionType.ROLLOUT_HEALTHY] = rollout
     return findings
+
+
+def _digest_seen(work: Work) -> bool:
+    """Whether the bytes were hashed. The pin of a model that only its pods can read is a wish until one has read it."""
+    source = parse_source(work.subject.spec.model.uri)
+    here = source is not None and source.pinned_by_copy
+    return work.resolution.digest is not None and (here or work.resolution.phase is ResolutionPhase.PROVISIONING)
 
 
 def _promoted_before(work: Work, digest: str) -> bool:

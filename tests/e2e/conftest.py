@@ -1,0 +1,159 @@
+"""The suite's frame: one run folder, the order of stories over all workers, a world for each, figures at the end.
+
+Needs a cluster that is up and has the images (`make cluster images`); installs everything else by itself.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dev.cluster.api import kubeconfig
+from dev.cluster.console import ClusterError
+from tests.e2e.harness.figures import Figures, table, totals
+from tests.e2e.harness.helm import Images
+from tests.e2e.harness.invariants import Watcher
+from tests.e2e.harness.stage import Stage
+from tests.e2e.harness.world import RUN_LABEL, World
+
+HERE = Path(__file__).parent
+FREE = ("test_chart",)
+"""Modules that need no cluster."""
+STAGES = {"own_operator": 2, "last": 3}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None, help="seed of the fault stories; printed by each")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "own_operator: brings its own operator, after those that share one")
+    config.addinivalue_line("markers", "last: looks back on all other stories")
+    worker = getattr(config, "workerinput", None)
+    if worker:
+        config.e2e = worker["e2e"]  # type: ignore[attr-defined]
+    else:
+        folder = tempfile.mkdtemp(prefix="serinus-e2e-")
+        seed = config.getoption("--seed")
+        seed = int.from_bytes(os.urandom(3)) if seed is None else seed
+        config.e2e = {"folder": folder, "seed": seed, **image_names()}  # type: ignore[attr-defined]
+
+
+def image_names() -> dict[str, str]:
+    """The images of the sources as they are now, or those that the environment names."""
+    from dev.images.content import references
+
+    made = references()
+    return {role: os.environ.get(f"SERINUS_{role.upper()}_IMAGE", made[role]) for role in ("operator", "runtime")}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["e2e"] = node.config.e2e
+
+
+def stage_of(item: pytest.Item) -> int:
+    return next((stage for mark, stage in STAGES.items() if item.get_closest_marker(mark)), 1)
+
+
+def is_story(item: pytest.Item) -> bool:
+    return item.path.parent == HERE and item.path.stem not in FREE
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """By stage; within one as they are written."""
+    stories = sorted((item for item in items if is_story(item)), key=stage_of)
+    items[:] = [item for item in items if not is_story(item)] + stories
+    if stories:
+        stage_from(config).announce({item.nodeid: stage_of(item) for item in stories})
+
+
+def stage_from(config: pytest.Config) -> Stage:
+    return Stage(Path(config.e2e["folder"]))  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A story is over when its last fixture is."""
+    result = yield
+    if is_story(item):
+        stage_from(item.config).done(item.nodeid)
+    return result
+
+
+@pytest.fixture(scope="session")
+def shared_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    told = request.config.e2e
+    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(shared_world: World, request: pytest.FixtureRequest) -> Iterator[World]:
+    """The cluster with the operator that the story's stage has; what the story makes in it is taken away."""
+    stage = stage_of(request.node)
+    shared_world.stage.wait_for_earlier(stage)
+    if stage == 1:
+        shared_world.stage.once("install the shared operator", shared_world.install_main)
+    else:
+        shared_world.stage.once("uninstall the shared operator", shared_world.uninstall_main)
+    yield shared_world
+    shared_world.clean()
+
+
+@pytest.fixture
+def namespace(world: World, request: pytest.FixtureRequest) -> str:
+    return world.namespace(request.node.name.removeprefix("test_"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+    """A failed story says what its models and operators said."""
+    report = yield
+    shared = getattr(item, "funcargs", {}).get("world")
+    if report.when == "call" and report.failed and isinstance(shared, World):
+        said = shared.describe()
+        report.sections.append(("cluster", said))
+        (shared.folder / f"failed-{item.name}.txt").write_text(f"{report.longreprtext}\n\n{said}")
+    return report
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The watcher of invariants runs beside all workers, in a process that takes no part in the stories."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    try:
+        kubeconfig()
+    except ClusterError:
+        return  # the stories will say it
+    config.watcher = Watcher(Path(config.e2e["folder"]))  # type: ignore[attr-defined]
+    config.watcher.start()  # type: ignore[attr-defined]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The controller removes what the run leaves: the shared operator and the namespaces."""
+    config = session.config
+    watcher = getattr(config, "watcher", None)
+    if watcher is None:
+        return
+    watcher.stop()
+    told = config.e2e  # type: ignore[attr-defined]
+    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
+    world.uninstall_main()
+    world.kubectl.try_("delete", "namespaces", "-l", RUN_LABEL, "--wait=false")
+    world.kubectl.try_("delete", "persistentvolumes", "-l", f"{RUN_LABEL}=volume", "--wait=false")
+    world.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The figures of the run."""
+    told = getattr(config, "e2e", None)
+    rows = Figures(Path(told["folder"])).read() if told else []
+    if rows:
+        terminalreporter.section("figures")
+        for line in (*table(rows), totals(rows), f"seed {told['seed']}; histories in {told['folder']}"):
+            terminalreporter.write_line(line)

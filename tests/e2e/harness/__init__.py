@@ -1,0 +1,1 @@
+"""What the stories stand on: kubectl, Helm, waiting, probing, the audit log, faults. Knows no single story."""

@@ -1,0 +1,74 @@
+"""Converged means quiet: the operator writes nothing while nothing changes."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.e2e.harness.audit import count, instant, writes
+from tests.e2e.harness.kubectl import to_list
+from tests.e2e.harness.models import config_map, deployment
+from tests.e2e.harness.processes import process_of, resident_bytes
+from tests.e2e.harness.waiting import hold, wait_for
+from tests.e2e.harness.world import World
+from tests.models import doubler
+
+MODELS = 20
+QUIET_SECONDS = 60
+TIMES = 100
+
+
+@pytest.fixture
+def audited(world: World) -> World:
+    if world.audit is None:
+        pytest.skip("requests are counted in the API server's audit log, which this cluster does not show")
+    return world
+
+
+def test_twenty_converged_models_cause_no_write_in_a_minute(audited: World, namespace: str) -> None:
+    world, release = audited, audited.main_release()
+    models = [world.model(namespace, f"model-{number:02}") for number in range(MODELS)]
+    manifests = [deployment(model.name, "configmap://shared/model.onnx") for model in models]
+    models[0].kubectl.apply(config_map("shared", model_onnx=doubler(2.0)), *manifests)
+
+    def ready() -> bool:
+        found = world.api.list("modeldeployments", namespace)
+        return len(found) == MODELS and all(
+            any(c["type"] == "Ready" and c["status"] == "True" for c in item.get("status", {}).get("conditions", ()))
+            for item in found
+        )
+
+    wait_for(ready, seconds=400, what=f"{MODELS} models are ready")
+    versions = {item["metadata"]["resourceVersion"] for item in world.api.list("modeldeployments", namespace)}
+    began = instant()
+    hold(ready, seconds=QUIET_SECONDS, what="all models stay ready")
+    calls = world.audit.requests(release.user, began)
+    here = [call for call in calls if call.namespace == namespace]
+    leases = sum(call.lease and call.mutating for call in calls)
+    (pod,) = release.pods()
+    world.figures.note(
+        f"{MODELS} converged models for {QUIET_SECONDS} s",
+        writes=len(writes(here)),
+        reads_of_their_objects=len(here),
+        lease_renewals=leases,
+        operator_rss_mib=resident_bytes(process_of(pod)) / 2**20,
+    )
+    world.figures.note("API calls per object on a no-op resync", **count(here), total=len(here) / MODELS)
+    assert writes(here) == []
+    assert leases > 0, "the audit log was not read"
+    assert versions == {item["metadata"]["resourceVersion"] for item in world.api.list("modeldeployments", namespace)}
+
+
+def test_the_same_manifest_applied_a_hundred_times_causes_no_write(audited: World, namespace: str) -> None:
+    world = audited
+    model = world.model(namespace, "same")
+    manifests = to_list(
+        [config_map("same-model", model_onnx=doubler(2.0)), deployment("same", "configmap://same-model/model.onnx")]
+    )
+    model.kubectl("apply", "-f", "-", stdin=manifests)
+    model.wait_ready()
+    before, began = (model.incarnations(), model.live()["metadata"]), instant()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: model.kubectl("apply", "-f", "-", stdin=manifests), range(TIMES)))
+    ours = writes(world.audit.requests(world.main_release().user, began, namespace=namespace))
+    world.figures.note(f"the same manifest applied {TIMES} times", writes=len(ours))
+    assert ours == []
+    assert (model.incarnations(), model.live()["metadata"]) == before

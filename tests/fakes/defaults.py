@@ -1,0 +1,117 @@
+"""What an API server adds to the objects it is given, and how it writes quantities: the noise that is no drift.
+
+Written from what Kubernetes 1.36 answers to the operator's own manifests.
+"""
+
+import copy
+from decimal import Decimal
+from typing import Any
+
+Manifest = dict[str, Any]
+
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+BINARY = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
+DECIMAL = {"m": Decimal("0.001"), "k": 1000, "M": 10**6, "G": 10**9}
+
+
+def defaulted(manifest: Manifest) -> Manifest:
+    """A copy with the API server's additions."""
+    made = copy.deepcopy(manifest)
+    add = {"Deployment": _deployment, "Pod": _pod_object, "Service": _service, "NetworkPolicy": _network_policy}
+    if made["kind"] in add:
+        add[made["kind"]](made)
+    return made
+
+
+def _deployment(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    spec.setdefault("replicas", 1)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    spec.setdefault("revisionHistoryLimit", 10)
+    manifest["metadata"].setdefault("annotations", {}).setdefault("deployment.kubernetes.io/revision", "1")
+    spec["template"].setdefault("metadata", {}).setdefault("creationTimestamp", None)
+    _pod(spec["template"]["spec"])
+
+
+def _pod_object(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    _pod(spec)
+    spec.setdefault("serviceAccountName", "default")
+    spec["serviceAccount"] = spec["serviceAccountName"]
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    for resources in (container["resources"] for container in spec["containers"]):
+        if limits := resources.get("limits"):
+            resources["requests"] = {**limits, **resources.get("requests", {})}
+    spec.setdefault("tolerations", [])
+    for key in ("not-ready", "unreachable"):
+        toleration = {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute"}
+        if not any(t.get("key") == toleration["key"] for t in spec["tolerations"]):
+            spec["tolerations"].append({**toleration, "tolerationSeconds": 300})
+
+
+def _pod(spec: Manifest) -> None:
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("schedulerName", "default-scheduler")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("securityContext", {})
+    if "serviceAccountName" in spec:
+        spec["serviceAccount"] = spec["serviceAccountName"]
+    for volume in spec.get("volumes", ()):
+        if "configMap" in volume:
+            volume["configMap"].setdefault("defaultMode", 420)
+        if "sizeLimit" in volume.get("emptyDir", {}):
+            volume["emptyDir"]["sizeLimit"] = quantity(volume["emptyDir"]["sizeLimit"])
+    for container in spec["containers"]:
+        container.setdefault("terminationMessagePath", "/dev/termination-log")
+        container.setdefault("terminationMessagePolicy", "File")
+        container.setdefault("imagePullPolicy", "IfNotPresent")
+        for port in container.get("ports", ()):
+            port.setdefault("protocol", "TCP")
+        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+            if name in container:
+                container[name] = {**PROBE, **container[name]}
+        for values in container.setdefault("resources", {}).values():
+            for key in values:
+                values[key] = quantity(values[key])
+
+
+def _service(manifest: Manifest) -> None:
+    spec = manifest["spec"]
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("clusterIP", "10.96.0.17")
+    spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    spec.setdefault("sessionAffinity", "None")
+    for port in spec["ports"]:
+        port.setdefault("protocol", "TCP")
+
+
+def _network_policy(manifest: Manifest) -> None:
+    for rule in manifest["spec"].get("ingress", ()):
+        for peer in rule.get("from", ()):
+            for selector in peer.values():
+                if selector.get("matchLabels") == {}:
+                    del selector["matchLabels"]
+
+
+def quantity(text: str) -> str:
+    """A quantity in Kubernetes' canonical form: `1000m` is `1`, `1024Mi` is `1Gi`, `0.5` is `500m`."""
+    for suffix, factor in BINARY.items():
+        if text.endswith(suffix):
+            amount = int(Decimal(text.removesuffix(suffix)) * factor)
+            best = max((f for f in (1, *BINARY.values()) if amount % f == 0), default=1)
+            return str(amount // best) + {f: s for s, f in BINARY.items()}.get(best, "")
+    factor = Decimal(DECIMAL.get(text[-1], 1))
+    amount = Decimal(text.rstrip("mkMG")) * factor
+    milli = amount * 1000
+    if milli % 1000:
+        return f"{milli.normalize():f}m"
+    whole = int(amount)
+    for suffix in ("G", "M", "k"):
+        if whole and whole % DECIMAL[suffix] == 0:
+            return f"{whole // DECIMAL[suffix]}{suffix}"
+    return str(whole)
