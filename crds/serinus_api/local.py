@@ -16,7 +16,7 @@ FILE_SCHEME = "file://"
 RULES: tuple[Rule, ...] = (
     Rule(
         "self.uri.matches('^((file|configmap|pvc|https|s3|gs|az|oci)://|models:/)')",
-        "model.uri must begin with file://, configmap://, pvc://, https://, s3://, gs://, az://, oci:// or models:/",
+        f"{SCHEMES_RULE.message}, or, in local mode, with file://",
         field=".uri",
     ),
     Rule(

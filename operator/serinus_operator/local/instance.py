@@ -10,10 +10,10 @@ Nothing here decides. It runs on the event loop of the main thread: pods die wit
 import asyncio
 import importlib.metadata
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from serinus_api import names
 from serinus_operator.apply import Applier
@@ -24,7 +24,7 @@ from serinus_operator.cluster.process import ProcessCluster
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.decide.sources import parse_source
 from serinus_operator.guard import Guard
-from serinus_operator.local.addresses import Addresses
+from serinus_operator.local.addresses import Addresses, Place
 from serinus_operator.local.backends import Backend, Backends
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.lock import StateLock
@@ -77,6 +77,21 @@ class DrainReport:
     """ModelDeployments (`namespace/name`) whose rollout goes on at the next start."""
 
 
+class Pods(Protocol):
+    """Who plays the kubelet: `runner.PodRunner`; tests of the store have a quicker one."""
+
+    on_bug: Callable[[asyncio.Task[None]], None]
+
+    def start(self) -> None:
+        """Follow the store."""
+
+    def place(self, pod: Manifest) -> Place | None:
+        """Where a Pod listens."""
+
+    async def stop(self, *, drain: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """End all pods; those that ended by themselves, and those that had to be killed."""
+
+
 class Alone:
     """The only writer there is (`guard.Term`)."""
 
@@ -96,6 +111,7 @@ class Instance:
         aliases: bool | None = None,
         backoff_seconds: float = 1.0,
         files: Files | None = None,
+        pods: Callable[[ProcessCluster], Pods] | None = None,
     ) -> None:
         """`aliases` False gives pods ports of 127.0.0.1; `backoff_seconds` is the first delay of a restart."""
         self.layout = Layout(state.resolve())
@@ -104,6 +120,7 @@ class Instance:
         self._log = log or logging.getLogger(__name__)
         self._lock = StateLock(self.layout.lock)
         self._aliases, self._backoff, self._files = aliases, backoff_seconds, files
+        self._make_pods = pods or self._processes
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed = asyncio.Event()
 
@@ -115,6 +132,19 @@ class Instance:
         except BaseException:
             self._lock.release()
             raise
+        self.runner = self._make_pods(self.cluster)
+        self.runner.on_bug = self._ended
+        self.workloads = Workloads(self.cluster)
+        self._backends = Backends(self.cluster, self.runner.place)
+        self._wire()
+        self.runner.start()
+        self.workloads.start()
+        self._spawn("resync", self.resync.run())
+        self._spawn("workloads", self.workloads.run())
+        self._spawn("queue", self._work())
+
+    def _processes(self, cluster: ProcessCluster) -> Pods:
+        """Pods as processes of this machine; says how it can keep them."""
         seed = names.short_hash(str(self.layout.root))
         groups, addresses = Groups(seed), Addresses(seed, aliases=self._aliases)
         self._log.info(
@@ -125,16 +155,7 @@ class Instance:
         )
         if not addresses.aliases:
             self._log.info("Pods get ports of 127.0.0.1: 127.1.0.1 cannot be used here")
-        self.runner = PodRunner(self.cluster, self.layout, addresses, groups, backoff_seconds=self._backoff)
-        self.runner.on_bug = self._ended
-        self.workloads = Workloads(self.cluster)
-        self._backends = Backends(self.cluster, self.runner.place)
-        self._wire()
-        self.runner.start()
-        self.workloads.start()
-        self._spawn("resync", self.resync.run())
-        self._spawn("workloads", self.workloads.run())
-        self._spawn("queue", self._work())
+        return PodRunner(cluster, self.layout, addresses, groups, backoff_seconds=self._backoff)
 
     def _wire(self) -> None:
         """The operator's own parts, as `main.py` puts them together for a cluster."""
@@ -175,6 +196,11 @@ class Instance:
         )
         self._lock.release()
         return DrainReport(stopped, killed, unfinished)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a task of the instance has ended by itself."""
+        return self._failed.is_set()
 
     async def wait_failed(self) -> None:
         """Return when a task of the instance has ended by itself: a bug; the exception is logged."""

@@ -83,13 +83,17 @@ async def kill_beyond(pid: int, limit: int) -> None:
     page = os.sysconf("SC_PAGE_SIZE")
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
-        try:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            continue
-        if pages * page > limit:
+        if _resident_pages(pid) * page > limit:
             os.kill(pid, signal.SIGKILL)
             return
+
+
+def _resident_pages(pid: int) -> int:
+    """0 for a process that is gone, or on a system that does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _membership() -> str:

@@ -61,6 +61,8 @@ class PodRun:
         self.name: str = meta["name"]
         self.facts = PodFacts()
         self.place: Place | None = None
+        self.pid: int | None = None
+        """Of the present container."""
         self.killed = False
         self._around = around
         self._folders = Folders(around.layout.pod(self.uid), around.layout.volumes)
@@ -103,7 +105,7 @@ class PodRun:
             if self._stopping.is_set():
                 return
             if end is not None and self.pod["spec"].get("restartPolicy") == "Never":
-                phase = "Succeeded" if end.code == 0 else "Failed"
+                phase = "Succeeded" if end.code == 0 and self.facts.reason is None else "Failed"
                 self._tell(replace(self.facts, phase=phase))
                 await self._stopping.wait()
                 return
@@ -127,6 +129,7 @@ class PodRun:
         group = self._around.groups.make(self.uid, limit) if limit else None
         started = read_clocks().timestamp()
         process = await launch(program, self._log(), group)
+        self.pid = process.pid
         self._tell(replace(self.facts.running(started), address=self.place.host if self.place else None))
         try:
             end = await self._until_end(process, limit, group)
@@ -215,7 +218,7 @@ class PodRun:
         """Ask often, so that nothing waits for a period; within the probe's patience."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(probe.patience_seconds):
-                while not await self._passes(probe):
+                while not await self._passes(probe):  # noqa: ASYNC110  # another process is asked
                     await asyncio.sleep(STARTUP_POLL_SECONDS)
                 return True
         return False

@@ -1,0 +1,16 @@
+"""What the stories of local mode share: an instance in a folder of its own, models, and waiting for a condition."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.local.stage import Stage
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A running instance; its pods are killed at the end."""
+    stage = Stage(tmp_path)
+    await stage.start()
+    yield stage
+    await stage.close()

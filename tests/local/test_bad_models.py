@@ -1,0 +1,52 @@
+"""Models that are refused, or that end the process; what serves beside them serves on."""
+
+import pytest
+from tests.local.stage import Stage, condition, model_of
+from tests.models.bad import memory_hog, not_onnx, truncated, unknown_operator
+from tests.models.good import doubler
+
+from serinus_operator.local import memory
+
+BAD = {"not ONNX": not_onnx, "cut off": truncated, "an operator nobody knows": unknown_operator}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD)
+async def test_bad_model_is_refused_and_the_good_one_serves_on(stage: Stage, make) -> None:  # type: ignore[no-untyped-def]
+    await stage.apply(model_of(stage.file("two.onnx", doubler(2.0))))
+    await stage.ready()
+    await stage.apply(model_of(stage.file("bad.onnx", make())))
+    assert (await stage.stalled())["reason"] == "LoadFailed"
+    assert condition(stage.get(), "Available")["status"] == "True"
+    assert condition(stage.get(), "Stalled")["reason"] == "RolledBack"
+    assert await stage.predict(2.0) == 4.0
+
+
+async def test_model_beyond_its_memory_limit_is_refused(stage: Stage) -> None:
+    await stage.apply(model_of(stage.file("hog.onnx", memory_hog())))
+    ready = await stage.stalled()
+    assert ready["reason"] == "OutOfMemory"
+    assert "512 MiB" in ready["message"]
+
+
+async def test_without_control_groups_a_watch_keeps_the_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory.Groups, "make", lambda *_: None)
+    await stage.apply(model_of(stage.file("hog.onnx", memory_hog())))
+    ready = await stage.stalled()
+    assert ready["reason"] == "OutOfMemory"
+
+
+async def test_missing_file_is_waited_for(stage: Stage) -> None:
+    await stage.apply(model_of(f"file://{stage.folder}/absent.onnx"))
+    await stage.until(lambda: condition(stage.get(), "ModelResolved").get("status") == "False")
+    found = condition(stage.get(), "ModelResolved")
+    assert found["reason"] == "NotFound"
+    assert "absent.onnx" in found["message"]
+
+
+async def test_process_that_dies_while_it_loads_is_told(stage: Stage) -> None:
+    manifest = model_of(stage.file("two.onnx", doubler(2.0)))
+    # A library that is not one: the dynamic loader of the child fails before Python starts.
+    manifest["spec"]["runtime"]["env"] = [{"name": "PYTHONHOME", "value": "/nowhere"}]
+    await stage.apply(manifest)
+    await stage.until(lambda: condition(stage.get(), "ModelValidated").get("reason") == "CrashLoop")
+    assert "exit code 1" in condition(stage.get(), "ModelValidated")["message"]
