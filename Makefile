@@ -33,8 +33,8 @@ check: $(READY) ## Lint, types, layers, generated files
 	$(BIN)/python -m serinus_api.generate --check
 
 .PHONY: test
-test: $(READY) ## Unit, golden and component tests (Python alone)
-	$(BIN)/python -m pytest tests/unit tests/golden tests/component $(TEST_ARGS)
+test: $(READY) ## Unit, golden, component, contract and local-mode tests (Python alone)
+	$(BIN)/python -m pytest tests/unit tests/golden tests/component tests/contract tests/local $(TEST_ARGS)
 
 .PHONY: golden
 golden: $(READY) ## Write the golden files anew (read the diff)

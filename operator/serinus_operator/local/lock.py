@@ -41,7 +41,10 @@ class StateLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise StateInUse(self._path.parent, said.get("pid"), said.get("since", "?")) from error
+            pid = said.get("pid")
+            raise StateInUse(
+                self._path.parent, pid if isinstance(pid, int) else None, str(said.get("since", "?"))
+            ) from error
         if said.get("pid"):
             log.info("Took over the state folder", extra={"folder": str(self._path.parent), "from_pid": said["pid"]})
         _write(descriptor, {"pid": os.getpid(), "since": read_clocks().timestamp()})
@@ -55,7 +58,7 @@ class StateLock:
             self._file = None
 
 
-def _read(descriptor: int) -> dict[str, object] | dict[str, str]:
+def _read(descriptor: int) -> dict[str, object]:
     try:
         said = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
     except ValueError:

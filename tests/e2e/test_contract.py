@@ -1,0 +1,76 @@
+"""The contract on a real API server. `tests/contract` runs the same cases on the store of local mode.
+
+No operator may run meanwhile, for it would write the statuses that the cases write.
+"""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from dev.cluster.api import kubeconfig
+from kubernetes.aio import client, config
+from tests.contract.cases import *  # noqa: F403  # the cases are the tests
+from tests.contract.cases import Manifest
+from tests.e2e.harness.world import RUN_LABEL, World
+
+from serinus_operator.cluster.errors import Conflict
+from serinus_operator.cluster.kubernetes import KubernetesCluster
+from serinus_operator.cluster.port import Kind, kind_of
+
+pytestmark = pytest.mark.own_operator
+NAMESPACES = Kind("v1", "Namespace", "namespaces")
+SHARED = f"e2e-contract-{uuid.uuid4().hex[:5]}"
+"""For the samples, which leave nothing."""
+
+
+class KubernetesSurface:
+    """The adapter for clusters, and requests as kubectl sends them."""
+
+    has_controllers = True
+
+    def __init__(self, cluster: KubernetesCluster, namespace: str) -> None:
+        self.cluster, self.namespace = cluster, namespace
+
+    async def make_namespace(self) -> None:
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        body["metadata"]["labels"] = {RUN_LABEL: "story"}
+        try:
+            await self.cluster._call("create", NAMESPACES, None, None, body=body)
+        except Conflict:
+            return
+
+    async def submit(self, manifest: Manifest) -> None:
+        kind = Kind("serving.serinus.dev/v1alpha1", "ModelDeployment", "modeldeployments")
+        query = {"fieldValidation": "Strict", "fieldManager": "kubectl-create"}
+        await self.cluster._call("create", kind, self.namespace, None, body=manifest, query=query)
+
+    async def change(self, manifest: Manifest) -> None:
+        name, query = manifest["metadata"]["name"], {"fieldManager": "kubectl", "force": "true"}
+        await self.cluster._call(
+            "patch", kind_of(manifest), self.namespace, name, body=manifest, query=query,
+            content_type="application/apply-patch+yaml",
+        )  # fmt: skip
+
+    async def remove(self, kind: Kind, name: str) -> None:
+        await self.cluster._call("delete", kind, self.namespace, name, body={"propagationPolicy": "Background"})
+
+
+async def connected(file: str) -> KubernetesCluster:
+    configuration = client.Configuration()
+    await config.load_kube_config(config_file=file, client_configuration=configuration)
+    configuration.client_session_kwargs = {"trust_env": False}
+    return KubernetesCluster(client.ApiClient(configuration), lambda *_: None)
+
+
+def namespace_of(test: str) -> str:
+    word = re.sub(r"[^a-z0-9]+", "-", test.removeprefix("test_").lower())[:32].strip("-")
+    return SHARED if "sample" in test else f"e2e-{word}-{uuid.uuid4().hex[:5]}"
+
+
+@pytest.fixture
+async def surface(world: World, request: pytest.FixtureRequest) -> AsyncIterator[KubernetesSurface]:
+    async with await connected(str(kubeconfig())) as cluster:
+        surface = KubernetesSurface(cluster, namespace_of(request.node.name))
+        await surface.make_namespace()
+        yield surface
