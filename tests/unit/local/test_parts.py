@@ -1,0 +1,140 @@
+"""The small parts of local mode: addresses, lock, control groups, pod status, merging, files, sources."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from serinus_api.admission import judge
+from serinus_api.local import fields_without_cluster
+from serinus_api.v1alpha1 import ModelDeploymentSpec
+from serinus_operator.cluster.files import Files, StateError
+from serinus_operator.cluster.merge import merged, three_way
+from serinus_operator.decide.pods import pod_state
+from serinus_operator.decide.sources import parse_source
+from serinus_operator.local.addresses import Addresses
+from serinus_operator.local.lock import StateInUse, StateLock
+from serinus_operator.local.memory import Groups
+from serinus_operator.local.podstatus import PodFacts, pod_status, terminated
+from serinus_operator.state import Progress
+
+NOW, LATER = "2026-01-31T12:00:00Z", "2026-01-31T12:00:09Z"
+
+
+def test_each_pod_has_an_address_of_its_own() -> None:
+    addresses = Addresses("seed", aliases=True)
+    places = [addresses.take(18080, 18081) for _ in range(3)]
+    assert len({place.host for place in places}) == 3
+    assert {(place.http_port, place.metrics_port) for place in places} == {(18080, 18081)}
+
+
+def test_port_taken_on_every_address_gives_other_ports() -> None:
+    with socket.create_server(("", 0)) as taken:
+        place = Addresses("seed", aliases=True).take(taken.getsockname()[1], 18081)
+    assert place.host == "127.0.0.1"
+    assert place.http_port != place.metrics_port
+
+
+def test_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(json.dumps({"pid": os.getpid(), "since": NOW}))
+    lock = StateLock(tmp_path / "lock")
+    lock.take()
+    with pytest.raises(StateInUse, match=f"process {os.getpid()}"):
+        StateLock(tmp_path / "lock").take()
+    lock.release()
+    StateLock(tmp_path / "lock").take()
+
+
+def test_control_group_of_version_two_beside_our_own(tmp_path: Path) -> None:
+    own = tmp_path / "user.slice"
+    own.mkdir()
+    groups = Groups("x", root=tmp_path, membership="0::/user.slice\n")
+    assert groups.folder is None, "no memory.max appears in an ordinary folder"
+    assert list(own.iterdir()) == []
+
+
+def test_status_of_a_pod_is_what_decide_reads() -> None:
+    def seen(facts: PodFacts) -> tuple[Progress, str | None]:
+        meta = {"name": "p", "uid": "u"}
+        state = pod_state({"metadata": meta, "status": pod_status(facts, "image", {}, NOW)})
+        return state.progress, state.verdict.reason if state.verdict else None
+
+    running = PodFacts(address="127.1.0.1").running(NOW)
+    killed = terminated(-9, out_of_memory=True, message="", started=NOW, now=LATER)
+    crashed = terminated(-11, out_of_memory=False, message="", started=NOW, now=LATER)
+    assert crashed["exitCode"] == 139
+    assert seen(PodFacts(unschedulable='persistentvolumeclaim "a" not found')) == (Progress.WAITING, "NotFound")
+    assert seen(PodFacts().waiting("ContainerCreating")) == (Progress.STARTING, None)
+    assert seen(PodFacts().waiting("CreateContainerConfigError", "x"))[1] == "ContainerConfigError"
+    assert seen(running) == (Progress.STARTING, None)
+    assert seen(PodFacts(phase="Running", ready=True, state=running.state)) == (Progress.READY, None)
+    assert seen(running.ended(crashed).waiting("CrashLoopBackOff", "x")) == (Progress.FAILING, "CrashLoop")
+    assert seen(running.ended(killed)) == (Progress.FAILING, "OutOfMemory")
+    late = PodFacts(phase="Failed", reason="DeadlineExceeded", message="late").ended(crashed)
+    assert seen(late) == (Progress.ENDED, "StartupDeadlineExceeded")
+
+
+def test_condition_keeps_its_time_while_it_says_the_same() -> None:
+    first = pod_status(PodFacts(), "image", {}, NOW)
+    second = pod_status(PodFacts(phase="Running", ready=True), "image", first, LATER)
+    times = {c["type"]: c["lastTransitionTime"] for c in second["conditions"]}
+    assert times == {"PodScheduled": NOW, "ContainersReady": LATER, "Ready": LATER}
+
+
+def test_three_way_merge_takes_away_what_is_no_longer_applied() -> None:
+    assert three_way({"a": 1, "b": {"c": 1}}, {"b": {"d": 2}}, {"a": 1, "b": {"c": 1, "x": 3}, "y": 4}) == {
+        "b": {"x": 3, "d": 2},
+        "y": 4,
+    }
+    assert merged({"a": {"b": 1}, "l": [1]}, {"a": {"c": 2}, "l": [2]}) == {"a": {"b": 1, "c": 2}, "l": [2]}
+
+
+def test_unreadable_object_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ConfigMap" / "default").mkdir(parents=True)
+    broken = tmp_path / "ConfigMap" / "default" / "a.json"
+    broken.write_text("{")
+    (broken.parent / ".b.json.tmp").write_text("half")
+    with pytest.raises(StateError, match=str(broken)):
+        list(Files(tmp_path).load())
+    assert [path.name for path in broken.parent.iterdir()] == ["a.json"]
+
+
+def model(uri: str) -> dict[str, object]:
+    head = {"apiVersion": "serving.serinus.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "m"}}
+    return {**head, "spec": {"model": {"uri": uri}}}
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("file:///models/a.onnx", None),
+        ("file://models/a.onnx", "file:///<absolute path"),
+        ("file:///models/../a.onnx", "without . and .."),
+        ("file:///models//a.onnx", "file:///<absolute path"),
+        ("ftp://a/b", "in local mode, with file://"),
+    ],
+)
+def test_file_source_is_admitted_locally_alone(uri: str, words: str | None) -> None:
+    said = [str(violation) for violation in judge(model(uri), local=True)[1]]
+    assert not said if words is None else any(words in line for line in said)
+    assert judge(model(uri))[1]
+
+
+def test_file_source_is_its_folder_and_its_name() -> None:
+    source = parse_source("file:///home/me/my%20models/a.onnx")
+    assert source is not None
+    assert (source.object, source.path, source.pinned_by_copy) == ("/home/me/my models", "a.onnx", False)
+
+
+def test_fields_of_a_cluster_are_named() -> None:
+    secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+    runtime = {"image": "other:1", "tolerations": [{"operator": "Exists"}], "env": [secret], "affinity": {"a": 1}}
+    spec = ModelDeploymentSpec.model_validate({"model": {"uri": "file:///a"}, "runtime": runtime})
+    assert fields_without_cluster(spec, "serinus-runtime:1") == (
+        "spec.runtime.image",
+        "spec.runtime.tolerations",
+        "spec.runtime.affinity",
+        "spec.runtime.env[0].valueFrom.secretKeyRef",
+    )
