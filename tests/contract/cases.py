@@ -151,17 +151,19 @@ async def test_apply_of_the_same_changes_no_version(surface: Surface) -> None:
     assert first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"]
 
 
-@pytest.mark.parametrize("stale", ["uid", "resourceVersion"])
+@pytest.mark.parametrize("anew", [False, True], ids=["it was changed", "it was made anew"])
 @pytest.mark.parametrize("verb", ["apply", "replace", "delete"])
-async def test_write_with_a_stale_precondition_conflicts(surface: Surface, verb: str, stale: str) -> None:
+async def test_write_with_a_stale_precondition_conflicts(surface: Surface, verb: str, anew: bool) -> None:
     live = await surface.cluster.create(config_map(surface))
-    now = await surface.cluster.apply(config_map(surface, a="2"), bound(live))
-    other = "00000000-0000-0000-0000-000000000000"
-    old = bound(live) if stale == "resourceVersion" else Precondition(other, bound(now).resource_version)
-    if verb == "delete":
-        write = surface.cluster.delete(CONFIG_MAP, surface.namespace, "settings", old)
+    if anew:
+        await surface.cluster.delete(CONFIG_MAP, surface.namespace, "settings", bound(live))
+        await surface.cluster.create(config_map(surface, a="2"))
     else:
-        write = getattr(surface.cluster, verb)(config_map(surface, a="3"), old)
+        await surface.cluster.apply(config_map(surface, a="2"), bound(live))
+    if verb == "delete":
+        write = surface.cluster.delete(CONFIG_MAP, surface.namespace, "settings", bound(live))
+    else:
+        write = getattr(surface.cluster, verb)(config_map(surface, a="3"), bound(live))
     with pytest.raises(Conflict):
         await write
     assert (await found(surface, CONFIG_MAP, "settings"))["data"]["a"] == "2"

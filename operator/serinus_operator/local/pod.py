@@ -120,15 +120,16 @@ class PodRun:
 
     async def _container(self) -> End | None:
         """One container; None where it could not be made."""
-        try:
-            program = self._prepare()
-        except (ConfigMissing, OSError) as error:
-            self._tell(self.facts.waiting("CreateContainerConfigError", str(error)))
-            return None
         limit = memory_limit(self.pod)
         group = self._around.groups.make(self.uid, limit) if limit else None
         started = read_clocks().timestamp()
-        process = await launch(program, self._log(), group)
+        try:
+            process = await launch(self._prepare(), self._log(), group)
+        except (ConfigMissing, OSError) as error:
+            if group:
+                group.remove()
+            self._tell(self.facts.waiting("CreateContainerConfigError", str(error)))
+            return None
         self.pid = process.pid
         self._tell(replace(self.facts.running(started), address=self.place.host if self.place else None))
         try:
