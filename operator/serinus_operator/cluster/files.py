@@ -4,6 +4,7 @@ A file is written beside its place and renamed into it, so a reader finds the ol
 written survives the end of this process; whether it survives a power cut is the file system's affair.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -50,7 +51,8 @@ class Files:
             beside.write_text(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")))
             os.replace(beside, path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
             raise Unavailable(f"cannot write {path}: {error.strerror}") from error
 
     def remove(self, address: Address) -> None:

@@ -1,5 +1,6 @@
 """The small parts of local mode: addresses, lock, control groups, pod status, merging, files, sources."""
 
+import asyncio
 import json
 import os
 import socket
@@ -10,8 +11,12 @@ import pytest
 from serinus_api.admission import judge
 from serinus_api.local import fields_without_cluster
 from serinus_api.v1alpha1 import ModelDeploymentSpec
+from serinus_operator.cluster import store
+from serinus_operator.cluster.errors import Unavailable
 from serinus_operator.cluster.files import Files, StateError
 from serinus_operator.cluster.merge import merged, three_way
+from serinus_operator.cluster.port import CONFIG_MAP, EVENT
+from serinus_operator.cluster.process import ProcessCluster, Refusal
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.decide.sources import parse_source
 from serinus_operator.local.addresses import Addresses
@@ -99,6 +104,45 @@ def test_unreadable_object_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=str(broken)):
         list(Files(tmp_path).load())
     assert [path.name for path in broken.parent.iterdir()] == ["a.json"]
+
+
+def test_write_that_fails_is_told_with_the_file_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("not a folder")
+    cluster = ProcessCluster(tmp_path / "full")
+    given = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
+    with pytest.raises(Unavailable, match=r"cannot write .*/a\.json: Not a directory"):
+        asyncio.run(cluster.user_apply(given))
+    assert cluster.find(CONFIG_MAP, "default", "a") is None
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ({"kind": "Secret", "metadata": {"name": "a"}}, 'kind: Unsupported value: "Secret"'),
+        ({"kind": "ConfigMap", "metadata": {}}, "metadata.name: Required value"),
+        ({"kind": "ConfigMap"}, "metadata: Required value"),
+        ({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": 1}}, "data[k]: Invalid value: must be a text"),
+        ({"kind": "ConfigMap", "metadata": {"name": "a"}, "binaryData": {"k": "a"}}, "binaryData[k]: Invalid value"),
+    ],
+    ids=["another kind", "no name", "no metadata", "a number", "not Base64"],
+)
+def test_manifest_that_is_not_taken_says_why(manifest: dict[str, object], words: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(ProcessCluster(None).user_apply(manifest))
+    assert words in refused.value.messages[0]
+
+
+def test_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "EVENTS_KEPT", 3)
+    cluster = ProcessCluster(None)
+
+    async def record() -> list[str]:
+        for number in range(5):
+            meta = {"name": f"e{number}", "namespace": "default"}
+            await cluster.record_event({"apiVersion": "v1", "kind": "Event", "metadata": meta, "count": 1})
+        return [event["metadata"]["name"] for event in await cluster.list(EVENT, None, {})]
+
+    assert asyncio.run(record()) == ["e2", "e3", "e4"]
 
 
 def model(uri: str) -> dict[str, object]:
