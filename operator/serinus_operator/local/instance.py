@@ -11,9 +11,8 @@ import asyncio
 import importlib.metadata
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from serinus_api import names
 from serinus_operator.apply import Applier
@@ -21,15 +20,15 @@ from serinus_operator.cache import Cache, owner_key
 from serinus_operator.cluster.files import Files
 from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, MODEL_DEPLOYMENT, POD
 from serinus_operator.cluster.process import ProcessCluster
-from serinus_operator.decide.pods import pod_state
 from serinus_operator.decide.sources import parse_source
 from serinus_operator.guard import Guard
-from serinus_operator.local.addresses import Addresses, Place
+from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.backends import Backend, Backends
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.lock import StateLock
 from serinus_operator.local.memory import Groups
 from serinus_operator.local.runner import PodRunner
+from serinus_operator.local.views import DrainReport, PodRow, Pods, row_of
 from serinus_operator.local.workloads import Workloads
 from serinus_operator.metrics import PodMetrics
 from serinus_operator.observe import Observer
@@ -40,56 +39,13 @@ from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
 from serinus_operator.settings import Settings
-from serinus_operator.state import Manifest, PodState, RenderOptions
+from serinus_operator.state import Manifest, RenderOptions
 
 __all__ = ["Backend", "DrainReport", "Instance", "PodRow"]
 
 RESYNC_SECONDS = 5.0
 WORKERS = 2
 WATCHED = frozenset(kind.kind for kind in (MODEL_DEPLOYMENT, *CHILDREN))
-
-
-@dataclass(frozen=True, slots=True)
-class PodRow:
-    """One pod as a table shows it."""
-
-    name: str
-    revision: str
-    """Empty for a preflight pod."""
-    role: str
-    """`serving` or `preflight`."""
-    state: PodState
-    restarts: int
-    terminating: bool
-    address: str
-    """`host:port`; empty before it has one."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrainReport:
-    """What stopping came to."""
-
-    stopped: tuple[str, ...] = ()
-    """Pods that ended by themselves, `namespace/name`."""
-    killed: tuple[str, ...] = ()
-    """Pods that had to be killed after their grace period."""
-    unfinished: tuple[str, ...] = ()
-    """ModelDeployments (`namespace/name`) whose rollout goes on at the next start."""
-
-
-class Pods(Protocol):
-    """Who plays the kubelet: `runner.PodRunner`; tests of the store have a quicker one."""
-
-    on_bug: Callable[[asyncio.Task[None]], None]
-
-    def start(self) -> None:
-        """Follow the store."""
-
-    def place(self, pod: Manifest) -> Place | None:
-        """Where a Pod listens."""
-
-    async def stop(self, *, drain: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """End all pods; those that ended by themselves, and those that had to be killed."""
 
 
 class Alone:
@@ -213,24 +169,11 @@ class Instance:
     def pods(self, namespace: str, name: str) -> tuple[PodRow, ...]:
         """The pods of a ModelDeployment, by name."""
         found = self.cluster.select(POD, namespace, names.deployment_labels(name))
-        return tuple(self._row(pod) for pod in found)
+        return tuple(row_of(pod, self.runner.place(pod)) for pod in found)
 
     def log_path(self, namespace: str, pod: str) -> Path:
         """The file with a pod's output; it stays for a while after the pod has gone."""
         return self.layout.log(namespace, pod)
-
-    def _row(self, pod: Manifest) -> PodRow:
-        meta, place = pod["metadata"], self.runner.place(pod)
-        containers = pod.get("status", {}).get("containerStatuses", ())
-        return PodRow(
-            name=meta["name"],
-            revision=meta["labels"].get(names.LABEL_REVISION, ""),
-            role=meta["labels"].get(names.LABEL_ROLE, ""),
-            state=pod_state(pod),
-            restarts=sum(container["restartCount"] for container in containers),
-            terminating="deletionTimestamp" in meta,
-            address=f"{place.host}:{place.http_port}" if place else "",
-        )
 
     def _locate(self, pod: Manifest) -> tuple[str, int] | None:
         place = self.runner.place(pod)

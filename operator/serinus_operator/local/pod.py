@@ -12,11 +12,11 @@ from pathlib import Path
 from serinus_api import runtime
 from serinus_operator.clock import read_clocks
 from serinus_operator.local.addresses import Addresses, Place
+from serinus_operator.local.health import Health
 from serinus_operator.local.launch import End, bound_log, ending, last_words, launch
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.memory import Group, Groups
 from serinus_operator.local.podstatus import PodFacts, terminated
-from serinus_operator.local.probes import Probe, passes, probe_of
 from serinus_operator.local.program import (
     ConfigMissing,
     Folders,
@@ -31,7 +31,6 @@ from serinus_operator.state import Manifest
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 """What is missing from outside is looked for this often."""
-STARTUP_POLL_SECONDS = 0.05
 LAST_BACKOFF_SECONDS = 300.0
 CALM_SECONDS = 600.0
 """A container that ran this long starts again without a delay."""
@@ -200,49 +199,13 @@ class PodRun:
 
     async def _probe(self) -> None:
         """Ready or not, on and on; returns when the container is to be restarted."""
-        container = container_of(self.pod)
-        startup, ready = probe_of(container, "startupProbe"), probe_of(container, "readinessProbe")
-        live = probe_of(container, "livenessProbe")
-        if startup and not await self._comes_up(startup):
-            return
-        self._tell(replace(self.facts, started=True, ready=ready is None or await self._passes(ready)))
-        async with asyncio.TaskGroup() as group:
-            watches = [group.create_task(self._alive(live))] if live else []
-            watches += [group.create_task(self._readiness(ready))] if ready else []
-            if not watches:
-                await asyncio.Event().wait()
-            await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
-            for watch in watches:
-                watch.cancel()
-
-    async def _comes_up(self, probe: Probe) -> bool:
-        """Ask often, so that nothing waits for a period; within the probe's patience."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(probe.patience_seconds):
-                while not await self._passes(probe):  # noqa: ASYNC110  # another process is asked
-                    await asyncio.sleep(STARTUP_POLL_SECONDS)
-                return True
-        return False
-
-    async def _readiness(self, probe: Probe) -> None:
-        failures = 0
-        while True:
-            await asyncio.sleep(probe.period_seconds)
-            failures = 0 if await self._passes(probe) else failures + 1
-            if failures == 0 or failures >= probe.failures:
-                self._tell(replace(self.facts, ready=failures == 0))
-            bound_log(self._log())
-
-    async def _alive(self, probe: Probe) -> None:
-        """Returns when it has failed too often."""
-        failures = 0
-        while failures < probe.failures:
-            await asyncio.sleep(probe.period_seconds)
-            failures = 0 if await self._passes(probe) else failures + 1
+        assert self.place is not None
+        await Health(container_of(self.pod), self.place, self._asked).watch()
         log.warning("Pod does not answer, restarting", extra={"pod": f"{self.namespace}/{self.name}"})
 
-    async def _passes(self, probe: Probe) -> bool:
-        return self.place is not None and await passes(probe, self.place.host, self.place.http_port)
+    def _asked(self, ready: bool) -> None:
+        self._tell(replace(self.facts, started=True, ready=ready))
+        bound_log(self._log())
 
     async def _stopped_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
