@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from serinus_operator.local.addresses import Place
 from serinus_operator.local.probes import Probe, passes, probe_of
-from serinus_operator.state import Manifest
 
 STARTUP_POLL_SECONDS = 0.05
 
@@ -14,7 +14,7 @@ STARTUP_POLL_SECONDS = 0.05
 class Health:
     """Probes one container at its place; `tell` hears whether it is ready, each time that it was asked."""
 
-    def __init__(self, container: Manifest, place: Place, tell: Callable[[bool], None]) -> None:
+    def __init__(self, container: Mapping[str, Any], place: Place, tell: Callable[[bool], None]) -> None:
         self._startup = probe_of(container, "startupProbe")
         self._ready = probe_of(container, "readinessProbe")
         self._live = probe_of(container, "livenessProbe")
