@@ -136,7 +136,7 @@ class ProcessCluster:
             raise Refusal([Violation("kind", ViolationKind.UNSUPPORTED, f'"{kind}": supported values: {known}')])
         meta = given["metadata"]
         live = self._store.get((kind, meta["namespace"], meta["name"]))
-        stored = _judged(_applied(given, live)) if kind == MODEL_DEPLOYMENT.kind else _config_map(given)
+        stored = _judged(_applied(given, live)) if kind == MODEL_DEPLOYMENT.kind else judged_config_map(given)
         if live is None:
             self._store.add(stored)
             return "created", ()
@@ -215,8 +215,8 @@ def _judged(manifest: Manifest) -> Manifest:
     return stored
 
 
-def _config_map(manifest: Manifest) -> Manifest:
-    """A ConfigMap, if its values are texts, Base64 where that is asked, and at most 1 MiB together."""
+def judged_config_map(manifest: Manifest) -> Manifest:
+    """A ConfigMap, if its values are texts, Base64 where that is asked, and at most 1 MiB together. Raises Refusal."""
     size = 0
     for field in ("data", "binaryData"):
         values = manifest.get(field) or {}

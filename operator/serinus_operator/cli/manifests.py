@@ -1,0 +1,136 @@
+"""The files of `serinus run`: applied at the start, and again when they are edited.
+
+An edit is `kubectl apply`. A document that is gone from its file takes its object with it, unless the file cannot be
+read, has errors or is empty: then everything that it held before serves on until it is right again.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from serinus_api import names
+from serinus_operator.cli.check import KINDS, Checked, check
+from serinus_operator.cli.documents import SUFFIXES, Problem, files_of, read
+from serinus_operator.cli.exits import Fault
+from serinus_operator.cli.screen import Screen
+from serinus_operator.cluster.errors import ClusterError
+from serinus_operator.cluster.process import ProcessCluster, Refusal
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All files at one moment."""
+
+    files: frozenset[Path]
+    checked: tuple[Checked, ...]
+    problems: tuple[Problem, ...]
+    """Of files and of documents."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether there is something to apply and nothing wrong with any of it."""
+        return bool(self.checked) and all(problem.warning for problem in self.problems)
+
+
+def snapshot(sources: tuple[Path, ...]) -> Snapshot:
+    """Read and check everything."""
+    files: list[Path] = []
+    problems: list[Problem] = []
+    for source in sources:
+        try:
+            files += files_of((source,))
+        except Fault:
+            problems.append(Problem(str(source), 1, "no such file or folder"))
+    readings = [read(file) for file in dict.fromkeys(files)]
+    checked = check(document for reading in readings for document in reading.documents)
+    for file, reading in zip(dict.fromkeys(files), readings, strict=True):
+        problems += reading.problems
+        if not reading.documents and not reading.problems:
+            problems.append(Problem(str(file), 1, "holds no document"))
+    problems += [problem for item in checked for problem in item.problems]
+    return Snapshot(frozenset(files), checked, tuple(problems))
+
+
+class Manifests:
+    """What the files hold and what of it has been applied."""
+
+    def __init__(self, sources: tuple[Path, ...], cluster: ProcessCluster, screen: Screen) -> None:
+        self._sources, self._cluster, self._screen = sources, cluster, screen
+        self._applied: dict[Key, Checked] = {}
+        self._told: set[Problem] = set()
+
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]:
+        """Namespace and name of the ModelDeployments that have been applied."""
+        return tuple((namespace, name) for kind, namespace, name in self._applied if kind == names.KIND)
+
+    async def load(self) -> bool:
+        """Apply what is new or changed, delete what is gone; False where something was wrong."""
+        seen = await asyncio.to_thread(snapshot, self._sources)
+        self._tell(seen.problems)
+        results = [await self._apply(item) for item in seen.checked if item.good]
+        await self._delete_gone(seen)
+        return seen.sound and all(results)
+
+    async def follow(self) -> None:
+        """Load again whenever a file changes, on and on."""
+        import watchfiles  # only here, and it is large
+
+        folders = {path.absolute() if path.is_dir() else path.absolute().parent for path in self._sources}
+        folders |= {path.resolve().parent for path in self._sources if path.is_symlink() and not path.is_dir()}
+        async for _ in watchfiles.awatch(*folders, watch_filter=self._ours, recursive=False, step=50):
+            await self.load()
+
+    def _ours(self, _: object, path: str) -> bool:
+        changed = Path(path)
+        return any(
+            changed.parent == source.absolute() and changed.suffix in SUFFIXES
+            if source.is_dir()
+            else changed in (source.absolute(), source.resolve())
+            for source in self._sources
+        )
+
+    async def _apply(self, item: Checked) -> bool:
+        key = item.key
+        if key is None:
+            return False
+        before = self._applied.get(key)
+        if before and before.document.value == item.document.value:
+            self._applied[key] = item
+            return True
+        try:
+            result, warnings = await self._cluster.user_apply(item.document.value)
+        except (Refusal, ClusterError) as error:
+            self._tell((item.document.problem("", str(error)),), more=True)
+            return False
+        self._applied[key] = item
+        self._screen.applied(key, result, item.document)
+        self._tell((item.document.problem("", warning, warning=True) for warning in warnings), more=True)
+        return True
+
+    async def _delete_gone(self, seen: Snapshot) -> None:
+        held = {item.key for item in seen.checked}
+        unclear = {Path(problem.file) for problem in seen.problems if not problem.warning}
+        for key, item in list(self._applied.items()):
+            file = item.document.file
+            if key in held or file in unclear:
+                continue
+            kind, namespace, name = key
+            try:
+                await self._cluster.user_delete(KINDS[kind], namespace, name)
+            except ClusterError as error:
+                self._tell((item.document.problem("", str(error)),), more=True)
+                continue
+            del self._applied[key]
+            self._screen.applied(key, f"deleted: it is gone from {file}", item.document)
+
+    def _tell(self, problems: Iterable[Problem], *, more: bool = False) -> None:
+        """Each problem once, until it has gone."""
+        now = list(dict.fromkeys(problems))
+        for problem in now:
+            if problem not in self._told:
+                self._screen.problem(problem)
+        self._told = self._told | set(now) if more else set(now)

@@ -1,0 +1,75 @@
+"""One row per model for the live table and for `--once`. Pure, over what the store and the entry port say."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from serinus_operator.cli.columns import value_at
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A model as the table shows it."""
+
+    namespace: str
+    name: str
+    revision: str
+    phase: str
+    weight: str
+    replicas: str
+    requests_per_second: float
+    p95_milliseconds: float | None
+    state: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--output json`."""
+        return asdict(self)
+
+
+def row(model: dict[str, Any], requests_per_second: float, p95_milliseconds: float | None) -> Row:
+    """The row of a ModelDeployment."""
+    status, meta = model.get("status", {}), model["metadata"]
+    work = status.get("resolution") or status.get("rollout") or {}
+    return Row(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        revision=status.get("stableRevision") or status.get("candidateRevision") or "-",
+        phase=work.get("phase", "-"),
+        weight=str(value_at(model, ".status.summary.weight") or "-"),
+        replicas=str(value_at(model, ".status.summary.replicas") or "-"),
+        requests_per_second=requests_per_second,
+        p95_milliseconds=p95_milliseconds,
+        state=state_of(model),
+    )
+
+
+def state_of(model: dict[str, Any]) -> str:
+    """`Ready`, `Stalled RolledBack`, `Reconciling Preflight`, `NotReady Paused`."""
+    if (stalled := current(model, "Stalled")) and stalled["status"] == "True":
+        return f"Stalled {stalled['reason']}"
+    ready = current(model, "Ready")
+    if ready is None:
+        return "Reconciling"
+    if ready["status"] == "True":
+        return "Ready"
+    word = "Reconciling" if current(model, "Reconciling") else "NotReady"
+    return word if ready["reason"] == word else f"{word} {ready['reason']}"
+
+
+def current(model: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    """The condition of this type, if it speaks of the present generation."""
+    for condition in model.get("status", {}).get("conditions", ()):
+        if condition["type"] == kind and condition.get("observedGeneration") == model["metadata"].get("generation"):
+            found: dict[str, Any] = condition
+            return found
+    return None
+
+
+def outcome(model: dict[str, Any] | None, *, answers: bool) -> Literal["ready", "stalled", "working"]:
+    """What `--once` waits for; `answers`: a pod of it takes requests (a status outlives the pods it speaks of)."""
+    if model is None:
+        return "working"
+    stalled, ready = current(model, "Stalled"), current(model, "Ready")
+    if stalled and stalled["status"] == "True":
+        return "stalled"
+    asleep = model["spec"].get("replicas") == 0
+    return "ready" if ready and ready["status"] == "True" and (answers or asleep) else "working"
