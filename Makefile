@@ -45,12 +45,16 @@ manifests: $(READY) ## Write the CRD, the JSON schema and the API reference from
 	$(BIN)/python -m serinus_api.generate
 
 .PHONY: demo
-demo: cluster images ## The main job on a real Kubernetes: install, apply, predict, update, break, delete
-	$(BIN)/python -m dev.demo
+demo: $(READY) ## The main job without a cluster, told and checked: train, serve, predict, update, break, stop, go on
+	@$(BIN)/python -m dev.demo
 
 .PHONY: run
-run: cluster images ## Install the operator with Helm on the cluster and apply the iris example; stays
-	$(BIN)/python -m dev.demo --stay
+run: $(READY) ## Serve the iris example without a cluster; stays, with three commands to try
+	@$(BIN)/python -m dev.demo --stay
+
+.PHONY: demo-cluster
+demo-cluster: cluster images ## The main job on a real Kubernetes: install, apply, predict, update, break, delete
+	$(BIN)/python -m dev.demo --cluster
 
 .PHONY: cluster
 cluster: $(READY) ## A real one-node Kubernetes on this machine, or the one KUBECONFIG names

@@ -1,100 +1,41 @@
-"""The command line: `python -m dev.demo` tells the whole story, `--stay` installs, serves, and leaves it running."""
+"""The command line: `python -m dev.demo` tells the whole story; `--stay` begins it, and leaves it running."""
 
 import argparse
+import signal
 import sys
-
-from dev.cluster import api
-from dev.cluster.console import ClusterError, say
-from dev.demo import chart, story
-from dev.demo.narration import DemoError, Narrator
-from dev.demo.scene import Scene
-from dev.demo.shell import Shell
-from dev.demo.site import Site
-from dev.images import references
 
 INTERRUPTED = 130
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = parser().parse_args()
-    narrator = Narrator()
     try:
-        site = Site(arguments.prefix or ("demo-stay" if arguments.stay else "demo"))
-        shell = Shell(narrator)
-        if arguments.remove:
-            chart.remove(shell, site)
-            return 0
-        introduce(shell, site)
-        chart.refuse_a_second_operator(shell)
-        scene = Scene(narrator, shell, site, direct=api.is_own() and not arguments.proxy)
-        if arguments.stay:
-            story.stay(scene)
-        else:
-            tell(scene)
-    except (ClusterError, DemoError) as error:
-        print(f"\ndemo: {error}", file=sys.stderr)
-        return 1
+        if arguments.cluster:
+            from dev.demo import on_cluster
+
+            return on_cluster.run(arguments)
+        from dev.demo.local import command
+
+        return command.run(arguments.port, stay=arguments.stay)
     except KeyboardInterrupt:
         return INTERRUPTED
-    say(f"\n{narrator.checks} checks, all as told · {narrator.seconds():.0f} s")
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m dev.demo", description="The main job on a real Kubernetes.")
-    made.add_argument("--stay", action="store_true", help="install, serve the example, and leave it running")
-    made.add_argument("--remove", action="store_true", help="remove what --stay, or a demo that was killed, left there")
-    made.add_argument(
+    made = argparse.ArgumentParser(prog="python -m dev.demo", description="The main job, told and checked.")
+    made.add_argument("--stay", action="store_true", help="serve the example, and leave it running")
+    made.add_argument("--port", type=int, help="of the models (a free one; with --stay 8080)")
+    made.add_argument("--cluster", action="store_true", help="on a real Kubernetes instead of in local mode")
+    cluster = made.add_argument_group("with --cluster")
+    cluster.add_argument("--remove", action="store_true", help="remove what --stay, or a demo that was killed, left")
+    cluster.add_argument(
         "--prefix", help="the names of release and namespaces begin with it (demo; with --stay demo-stay)"
     )
-    made.add_argument(
+    cluster.add_argument(
         "--proxy", action="store_true", help="reach the model through kubectl proxy, as in a remote cluster"
     )
     return made
-
-
-def introduce(shell: Shell, site: Site) -> None:
-    """What runs where."""
-    version = shell.ask("kubectl", "version", "-o", "json")
-    say(f"Serinus on Kubernetes {chart.server_version(version)} · namespaces {' and '.join(site.namespaces)}")
-    say(f"images {' and '.join(references().values())}")
-
-
-def tell(scene: Scene) -> None:
-    """The story between two clean-ups. When it ends badly, what was there is shown before it is removed."""
-    chart.remove(scene.shell, scene.site)
-    try:
-        story.tell(scene)
-    except DemoError:
-        explain(scene)
-        raise
-    finally:
-        chart.remove(scene.shell, scene.site)
-
-
-def explain(scene: Scene) -> None:
-    """The state of model, pods and operator, for a report of the failure."""
-    models, system = scene.site.models, scene.site.system
-    for command in (
-        ("kubectl", "-n", models, "describe", "mdep"),
-        ("kubectl", "-n", models, "get", "pods,deployments,services,events", "-o", "wide"),
-        (
-            "kubectl",
-            "-n",
-            models,
-            "logs",
-            "--all-containers",
-            "--prefix",
-            "--tail=20",
-            "-l",
-            "serinus.dev/deployment=iris",
-        ),
-        ("kubectl", "-n", system, "get", "pods,events"),
-        ("kubectl", "-n", system, "logs", "--prefix", "--tail=20", "-l", "app.kubernetes.io/component=operator"),
-    ):
-        scene.narrator.command(command)
-        done = scene.shell.attempt(*command)
-        scene.narrator.output((done.stdout + done.stderr).splitlines())
 
 
 if __name__ == "__main__":

@@ -185,6 +185,6 @@ def suggest(scene: Scene) -> None:
             by_address if scene.direct else by_proxy,
             f"kubectl -n {models} apply -f examples/iris/improved.yaml && kubectl -n {models} get mdep --watch",
             "",
-            f"To end it: .venv/bin/python -m dev.demo --remove --prefix {scene.site.prefix}",
+            f"To end it: .venv/bin/python -m dev.demo --cluster --remove --prefix {scene.site.prefix}",
         )
     )

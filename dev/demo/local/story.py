@@ -1,0 +1,196 @@
+"""The chapters of the demo in local mode, in their order. Each does what a user would, and checks what came of it.
+
+Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story. Scaling by
+load, sleep, and steps of a canary join it with the issues that bring them.
+"""
+
+import time
+from pathlib import Path
+
+from dev.demo.local import leftovers
+from dev.demo.local.scene import Scene
+from dev.demo.local.serving import Row
+from dev.demo.narration import Narrator
+from dev.demo.traffic import traffic
+
+ONE, TWO = "replicas: 1", "replicas: 2"
+
+
+def tell(scene: Scene) -> None:
+    """The whole story, once the models are trained."""
+    serve(scene)
+    predict(scene)
+    scale(scene)
+    update(scene)
+    refuse_broken(scene)
+    refuse_wrong_digest(scene)
+    refuse_too_large(scene)
+    return_to_good(scene)
+    stop(scene)
+    go_on(scene)
+    end(scene)
+
+
+def train(narrator: Narrator, folder: Path, port: int) -> Scene:
+    """The two models, and the manifest of the first with one replica."""
+    scene = Scene(narrator, folder, port)
+    for words, truth in (("a first try", scene.first), ("a better one", scene.improved)):
+        name = type(truth.estimator).__name__
+        narrator.tell(f"{words}: {name}, right for {truth.right} of 50 flowers that it has not seen")
+    scene.check(scene.improved.right > scene.first.right, "the second is better than the first")
+    scene.save("iris.yaml", (TWO, ONE))
+    narrator.output(["$ cat iris.yaml", *shortened(scene.manifest.read_text())])
+    return scene
+
+
+def serve(scene: Scene) -> None:
+    with scene.narrator.chapter("Serve the first"):
+        began = time.monotonic()
+        scene.start()
+        row = scene.ready()
+        seconds = time.monotonic() - began
+        scene.show("get", "iris")
+        scene.check(len(row.pods) == 1, f"one pod answers, {seconds:.1f} s after the start", row.pods)
+
+
+def predict(scene: Scene) -> None:
+    with scene.narrator.chapter("Predict, with a public client of the Open Inference Protocol"):
+        scene.narrator.tell(f'> client = tritonclient.http.InferenceServerClient("{scene.serving.address}")')
+        scene.narrator.tell('> client.infer("iris", [features of 50 flowers that the model has not seen])')
+        scene.compare(scene.first)
+        scene.narrator.output([f"$ {scene.curl()}"])
+        species = scene.by_host_name()
+        scene.check(species == scene.first_says, f"by its host name it says {species} too", species)
+
+
+def scale(scene: Scene) -> None:
+    with scene.narrator.chapter("Scale by an edit: replicas 2 (scaling by load comes later)"):
+        before = scene.now()
+        scene.save("iris.yaml")
+        row = scene.ready(before.generation)
+        scene.show("get", "iris")
+        kept = before.pods.items() < row.pods.items()
+        scene.check(kept and len(row.pods) == 2, "two pods answer, the first one among them", row.pods)
+        scene.check(row.revision == before.revision, f"it is still {row.revision}", row.revision)
+
+
+def update(scene: Scene) -> None:
+    with scene.narrator.chapter("Edit it to the better model under constant traffic"):
+        before = scene.now()
+        with traffic(scene.serving.address, scene.measures) as tally:
+            began = time.monotonic()
+            scene.save("improved.yaml")
+            row = scene.ready(before.generation)
+            seconds = time.monotonic() - began
+            scene.gone(before.revision)
+        old, new = before.revision, row.revision
+        scene.show("get", "iris", "-o", "wide")
+        scene.narrator.tell(str(tally))
+        scene.check(tally.complete(), f"none of {tally.sent} requests was lost", tally)
+        scene.check(tally.revisions == [old, new], f"first {old} answered, then {new}, {seconds:.1f} s later", tally)
+        both = {(old, scene.first_says), (new, scene.improved_says)}
+        scene.check(set(tally.answers) == both, "each revision gave its own model's answer, every time", tally)
+        scene.compare(scene.improved)
+
+
+def refuse_broken(scene: Scene) -> None:
+    with scene.narrator.chapter("Edit it to a model that was cut off while it was copied"):
+        found = refuse(scene, "LoadFailed", "broken.yaml")
+        scene.check("Protobuf parsing failed" in found, "the message is ONNX Runtime's own", found)
+
+
+def refuse_wrong_digest(scene: Scene) -> None:
+    with scene.narrator.chapter("Edit it to a model under a digest that is not its own"):
+        found = refuse(scene, "DigestMismatch", "wrong-digest.yaml")
+        both = scene.first.digest in found and scene.improved.digest in found
+        scene.check(both, "the message has both digests", found)
+
+
+def refuse_too_large(scene: Scene) -> None:
+    with scene.narrator.chapter("Edit it to a model that needs more memory than its limit"):
+        found = refuse(scene, "OutOfMemory", "too-large.yaml")
+        scene.check("512 MiB" in found, "the message has the limit", found)
+
+
+def refuse(scene: Scene, reason: str, name: str) -> str:
+    """A bad model is refused with a reason, and the good one serves on in the same pods; what `Ready` says."""
+    before = scene.now()
+    with traffic(scene.serving.address, scene.measures) as tally:
+        scene.save(name)
+        row = scene.stalled(before.generation)
+    scene.tell(row)
+    found = row.condition("Ready")
+    refused = (found.get("status"), found.get("reason")) == ("False", reason)
+    scene.check(refused, f"refused: Ready is False, {reason}", found)
+    scene.check(serves_on(before, row), f"{row.revision} serves on, in the same pods", row.pods)
+    untouched = tally.complete() and set(tally.answers) == {(row.revision, scene.improved_says)}
+    scene.check(untouched, f"none of {tally.sent} requests noticed it", tally)
+    return found["message"]
+
+
+def return_to_good(scene: Scene) -> None:
+    with scene.narrator.chapter("Go back to the good model"):
+        before = scene.now()
+        scene.save("improved.yaml")
+        row = scene.ready(before.generation)
+        scene.tell(row)
+        scene.check(serves_on(before, row), "Ready again, and no pod was restarted", row.pods)
+
+
+def stop(scene: Scene) -> None:
+    with scene.narrator.chapter("Edit it back to the first model, and stop it in the middle of that"):
+        before = scene.now()
+        scene.save("iris.yaml")
+        row = scene.begun(before.generation)
+        scene.tell(row)
+        scene.check(row.revision == before.revision, f"{row.revision} answers still", row.revision)
+        interrupt(scene)
+        left = sorted(path.name for path in (scene.folder / ".serinus").iterdir())
+        scene.check("objects" in left, f"what it knows stays in the state folder: {', '.join(left)}", left)
+
+
+def go_on(scene: Scene) -> None:
+    with scene.narrator.chapter("Start it again: it goes on"):
+        began = time.monotonic()
+        scene.start()
+        row = scene.ready()
+        seconds = time.monotonic() - began
+        scene.tell(row)
+        scene.check(len(row.pods) == 2, f"two pods answer, {seconds:.1f} s after the start", row.pods)
+        scene.compare(scene.first)
+
+
+def end(scene: Scene) -> None:
+    with scene.narrator.chapter("Stop it for good"):
+        scene.now()
+        interrupt(scene)
+
+
+def interrupt(scene: Scene) -> None:
+    """Ctrl-C ends it in order, and leaves no process and no open port."""
+    scene.narrator.output(["^C"])
+    code = scene.serving.interrupt()
+    scene.narrator.output(scene.serving.last_lines(2))
+    scene.check(code == 0, "it ended in order, exit code 0", [code, *scene.serving.last_lines()])
+    found = leftovers.processes(scene.folder)
+    scene.check(not found, "no process is left", found)
+    addresses = {*scene.seen, f"127.0.0.1:{scene.port}"}
+    open_ = leftovers.listening(addresses)
+    scene.check(not open_, f"nothing listens any more on its {len(addresses)} addresses", open_)
+
+
+def serves_on(before: Row, after: Row) -> bool:
+    """Whether the same revision answers in the same pods."""
+    same = before.revision == after.revision and before.pods.items() <= after.pods.items()
+    return same and after.holds("Available")
+
+
+def shortened(text: str) -> list[str]:
+    """The manifest without its comment, and with the model's bytes left out."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if "model.onnx: " in line:
+            lines.append(line[: line.index('"') + 25] + '…"')
+        elif line and not line.startswith("#") and not line.endswith("\\") and not line.endswith('"'):
+            lines.append(line)
+    return lines
