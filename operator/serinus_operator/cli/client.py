@@ -1,5 +1,6 @@
 """Asks the running instance, over the socket in its state folder. Synchronous: a command asks a question or two."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -63,12 +64,10 @@ class Client:
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            with reachable(self._state) as socket_path:
-                connection = _Connection(socket_path)
+            with reachable(self._state) as socket_path, contextlib.closing(_Connection(socket_path)) as connection:
                 connection.request(method, path, None if body is None else json.dumps(body))
                 response = connection.getresponse()
                 said = json.loads(response.read())
-                connection.close()
         except PathTooLong as error:
             raise Fault(str(error)) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:

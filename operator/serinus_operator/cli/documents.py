@@ -3,6 +3,7 @@
 Reads only; what is no YAML becomes a `Problem` with its line, and the documents before it are still answered.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 200_000
 """Aliases can make a short file endless."""
+_KEY = re.compile(r"\[([^\]]*[^\]\d][^\]]*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Document:
     """Line of each field, by its path: `spec.runtime.env[0].name`."""
 
     def line_of(self, path: str) -> int:
-        """The line of a field; of the nearest one around it where it is not written."""
+        """The line of a field; of the nearest one around it where it is not written. `data[key]` is `data.key`."""
+        path = _KEY.sub(r".\1", path)
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self.lines.get(path, self.line)

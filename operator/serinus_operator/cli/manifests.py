@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from serinus_api import names
 from serinus_operator.cli.check import KINDS, Checked, check
@@ -17,6 +18,10 @@ from serinus_operator.cli.screen import Screen
 from serinus_operator.cluster.errors import ClusterError
 from serinus_operator.cluster.process import ProcessCluster, Refusal
 
+STEP_MILLISECONDS = 50
+"""Changes that follow each other faster are one."""
+FIRST_LOOK = 500
+"""Milliseconds after which the watch says that it runs."""
 Key = tuple[str, str, str]
 
 
@@ -81,8 +86,12 @@ class Manifests:
 
         folders = {path.absolute() if path.is_dir() else path.absolute().parent for path in self._sources}
         folders |= {path.resolve().parent for path in self._sources if path.is_symlink() and not path.is_dir()}
-        async for _ in watchfiles.awatch(*folders, watch_filter=self._ours, recursive=False, step=50):
-            await self.load()
+        options: dict[str, Any] = {"watch_filter": self._ours, "recursive": False, "step": STEP_MILLISECONDS}
+        caught_up = False
+        async for changes in watchfiles.awatch(*folders, **options, rust_timeout=FIRST_LOOK, yield_on_timeout=True):
+            if changes or not caught_up:  # also what was edited before the watch began
+                await self.load()
+            caught_up = True
 
     def _ours(self, _: object, path: str) -> bool:
         changed = Path(path)
@@ -98,7 +107,8 @@ class Manifests:
         if key is None:
             return False
         before = self._applied.get(key)
-        if before and before.document.value == item.document.value:
+        there = self._cluster.find(KINDS[key[0]], key[1], key[2])
+        if before and there and before.document.value == item.document.value:
             self._applied[key] = item
             return True
         try:

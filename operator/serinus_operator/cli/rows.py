@@ -64,10 +64,8 @@ def current(model: dict[str, Any], kind: str) -> dict[str, Any] | None:
     return None
 
 
-def outcome(model: dict[str, Any] | None, *, answers: bool) -> Literal["ready", "stalled", "working"]:
+def outcome(model: dict[str, Any], *, answers: bool) -> Literal["ready", "stalled", "working"]:
     """What `--once` waits for; `answers`: a pod of it takes requests (a status outlives the pods it speaks of)."""
-    if model is None:
-        return "working"
     stalled, ready = current(model, "Stalled"), current(model, "Ready")
     if stalled and stalled["status"] == "True":
         return "stalled"

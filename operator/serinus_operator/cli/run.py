@@ -75,6 +75,10 @@ class Run:
         await self._start_instance()
         try:
             await self._open_ports()
+        except Fault:
+            await self._instance.stop(drain=False)
+            raise
+        try:
             return await self._serve()
         finally:
             await self._drain()
@@ -105,6 +109,7 @@ class Run:
         try:
             await self._control.start()
         except OSError as error:
+            await self._entry.stop()
             raise Fault(f"no socket can be made in {self._options.state}: {error}") from error
 
     async def _serve(self) -> int:
@@ -142,9 +147,10 @@ class Run:
         """Until every model is Ready, or one is Stalled; says which and why."""
         while True:
             self._changed.clear()
-            outcomes = {key: outcome(self._find(*key), answers=self._answers(*key)) for key in manifests.models}
-            for (namespace, name), word in outcomes.items():
-                if word == "stalled" and (model := self._find(namespace, name)):
+            models = {key: model for key in manifests.models if (model := self._find(*key))}
+            outcomes = {key: outcome(model, answers=self._answers(*key)) for key, model in models.items()}
+            for (namespace, name), model in models.items():
+                if outcomes[namespace, name] == "stalled":
                     why = current(model, "Stalled") or {}
                     text = f"{namespace}/{name} is Stalled, {why.get('reason')}: {why.get('message')}"
                     self._screen.note("stalled", text, namespace=namespace, name=name, reason=why.get("reason"))
@@ -184,6 +190,7 @@ class Run:
         if event == "DELETED":
             self._told.pop(key, None)
             self._answering.discard(key)
+            self._screen.note("deleted", f"{'/'.join(key)} is deleted", namespace=key[0], name=key[1])
             return
         conditions = manifest.get("status", {}).get("conditions", ())
         before = self._told.get(key, {})
