@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dev.demo.narration import DemoError
 
@@ -85,18 +85,31 @@ class Serving:
         return f"127.0.0.1:{self.port}/models/default/iris"
 
     def start(self) -> None:
-        """Run it. It dies with this process."""
-        parent = os.getpid()
+        """Run it, with its output in a file."""
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [program(), *self.arguments],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=lambda: die_with(parent) if sys.platform == "linux" else None,
-            )
+            self._process = self._open(output)
+
+    def run(self) -> int:
+        """Run it on this terminal, to its end; the exit code. Ctrl-C is passed on, each time."""
+        self._process = self._open(None)
+        while True:
+            try:
+                return self._process.wait()
+            except KeyboardInterrupt:
+                self._process.send_signal(signal.SIGINT)
+
+    def _open(self, output: IO[bytes] | None) -> subprocess.Popen[bytes]:
+        """In a session of its own, so that Ctrl-C is ours to pass on. It dies with this process."""
+        parent = os.getpid()
+        return subprocess.Popen(
+            [program(), *self.arguments],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output and subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: die_with(parent) if sys.platform == "linux" else None,
+        )
 
     def ask(self, *arguments: str) -> list[str]:
         """What another verb of the command prints."""
@@ -106,15 +119,6 @@ class Serving:
         if done.returncode != 0:
             raise self._fault(f"`serinus {' '.join(arguments)}` ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout.splitlines()
-
-    def run(self) -> int:
-        """Run it on this terminal, to its end; the exit code. Ctrl-C reaches it by itself."""
-        with subprocess.Popen([program(), *self.arguments], cwd=self.folder) as process:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:
-                    continue
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit code."""
