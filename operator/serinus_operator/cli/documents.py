@@ -96,6 +96,8 @@ def parse(file: Path, text: str) -> Reading:
     documents: list[Document] = []
     line = 1
     try:
+        if file.suffix == ".json":
+            text = text.replace("\t", " ")  # JSON may be indented with tabs, YAML may not; none is within a text
         loader = yaml.SafeLoader(text)
         while loader.check_node():
             node = loader.get_node()

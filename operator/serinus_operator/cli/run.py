@@ -67,6 +67,8 @@ class Run:
 
     async def run(self) -> int:
         """From start to drained."""
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
         first = await asyncio.to_thread(snapshot, self._options.sources)
         if not any(item.good for item in first.checked):
             for problem in first.problems:
@@ -113,8 +115,6 @@ class Run:
             raise Fault(f"no socket can be made in {self._options.state}: {error}") from error
 
     async def _serve(self) -> int:
-        for number in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self.stop)
         url = self._url()
         self._screen.note("started", f"Serving on {url}, state in {self._options.state}; Ctrl-C drains", url=url)
         manifests = Manifests(self._options.sources, self._instance.cluster, self._screen)

@@ -24,6 +24,8 @@ ACTIONS = {
     "abort": names.ANNOTATION_ABORT,
     "retry": names.ANNOTATION_RETRY,
 }
+STEP_MILLISECONDS, LOOK_MILLISECONDS = 50, 500
+"""Of `logs --follow`: lines that follow each other faster are printed together; so often it looks in any case."""
 TITLE = f"{names.SINGULAR}.{names.GROUP}"
 
 
@@ -69,6 +71,7 @@ def logs(state: Path, name: str, namespace: str, *, follow: bool, preflight: boo
         what = "preflight pod" if preflight else "serving pod"
         hint = "" if preflight else "; --preflight shows how its model was tried"
         raise Fault(f"{name} has no {what} with a log yet{hint}")
+    # The pods that there are now; `--follow` does not see one that starts later.
     tails = {Path(entry["path"]): Tail(Path(entry["path"])) for entry in found}
     prefixes = {Path(e["path"]): f"[pod/{e['pod']}] " if len(found) > 1 else "" for e in found}
     for path, tail in tails.items():
@@ -76,9 +79,11 @@ def logs(state: Path, name: str, namespace: str, *, follow: bool, preflight: boo
     if follow:
         import watchfiles  # only here, and it is large
 
-        for changes in watchfiles.watch(*{path.parent for path in tails}, step=50, raise_interrupt=False):
-            for path in sorted({Path(changed) for _, changed in changes} & tails.keys()):
-                _print_lines(prefixes[path], tails[path].more())
+        folders = {path.parent for path in tails}
+        looks: dict[str, Any] = {"step": STEP_MILLISECONDS, "rust_timeout": LOOK_MILLISECONDS, "yield_on_timeout": True}
+        for _ in watchfiles.watch(*folders, **looks, raise_interrupt=False):
+            for path, tail in tails.items():
+                _print_lines(prefixes[path], tail.more())
     return exits.OK
 
 

@@ -14,6 +14,7 @@ It decides nothing; the client formats.
 
 import contextlib
 import os
+import re
 from typing import Any
 
 from aiohttp import web
@@ -86,9 +87,8 @@ class Control:
         namespace, name = meta["namespace"], meta["name"]
         pods = self._instance.pods(namespace, name)
         rows = {pod.name: pod.role for pod in pods}
-        tried = names.bounded(name, "-pf-").removesuffix("-pf-")
-        folder = self._instance.layout.logs / namespace
-        rows |= {path.stem: names.ROLE_PREFLIGHT for path in folder.glob(f"{tried}-pf-*.log")}
+        folder, tried = self._instance.layout.logs / namespace, _preflight_pods(name)
+        rows |= {path.stem: names.ROLE_PREFLIGHT for path in folder.glob("*.log") if tried.fullmatch(path.stem)}
         found = [
             {"pod": pod, "role": role, "path": str(self._instance.log_path(namespace, pod))}
             for pod, role in sorted(rows.items())
@@ -107,6 +107,13 @@ class Control:
         if found is None:
             raise Missing(f'{names.PLURAL}.{names.GROUP} "{name}" not found')
         return found
+
+
+def _preflight_pods(name: str) -> re.Pattern[str]:
+    """The names that its preflight pods can have; a long name is cut by the length of what follows it."""
+    examples = (names.preflight_name(name, "0" * names.HASH_LENGTH, attempt) for attempt in (1, 10, 100))
+    stems = sorted({re.escape(example.rpartition("-pf-")[0]) for example in examples})
+    return re.compile(rf"({'|'.join(stems)})-pf-[0-9a-f]{{{names.HASH_LENGTH}}}-\d+")
 
 
 @web.middleware

@@ -58,3 +58,9 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_bytes(b"\x08\xff\xfe")
     (problem,) = read(tmp_path / "m.yaml").problems
     assert "is no UTF-8 text" in problem.message
+
+
+def test_json_may_be_indented_with_tabs() -> None:
+    (document,) = parse(Path("m.json"), '{\n\t"kind": "a",\n\t"spec": {"uri": "x\\/y"}\n}\n').documents
+    assert document.value == {"kind": "a", "spec": {"uri": "x/y"}}
+    assert document.line_of("spec.uri") == 3
