@@ -183,5 +183,6 @@ def main() -> None:
     try:
         app()
     except exits.Fault as fault:
-        print(f"serinus: {fault}", file=sys.stderr)
+        said = str(fault)
+        print(said if said.startswith("Error from server") else f"serinus: {said}", file=sys.stderr)
         sys.exit(fault.code)
