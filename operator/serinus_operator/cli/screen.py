@@ -160,16 +160,19 @@ class JsonLines:
 
 
 class ScreenLog(logging.Handler):
-    """Log records as notes, so that they do not tear the table."""
+    """Log records as notes, so that they do not tear the table. What is said again and again is shown once."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__()
-        self._screen = screen
+        self._screen, self._last = screen, ""
         self.setFormatter(ConsoleFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
-        self._screen.note("log", self.format(record)[9:], level=record.levelname.lower())
+        text = self.format(record)[len("00:00:00 ") :]
+        if text != self._last:
+            self._screen.note("log", text, level=record.levelname.lower())
+        self._last = text
 
 
 def make_screen(output: Output) -> Screen:

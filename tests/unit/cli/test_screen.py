@@ -79,8 +79,11 @@ def test_table_as_it_is_drawn() -> None:
 def test_log_records_do_not_tear_the_screen() -> None:
     out = io.StringIO()
     record = logging.makeLogRecord({"levelname": "WARNING", "msg": "Pod does not answer", "pod": "default/p"})
-    ScreenLog(JsonLines(out)).emit(record)
-    said = json.loads(out.getvalue())
+    log = ScreenLog(JsonLines(out))
+    log.emit(record)
+    log.emit(record)
+    (line,) = out.getvalue().splitlines()
+    said = json.loads(line)
     assert (said["event"], said["level"]) == ("log", "warning")
     assert said["message"].endswith("Pod does not answer pod=default/p")
 
