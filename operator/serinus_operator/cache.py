@@ -24,6 +24,12 @@ def owner_key(manifest: Mapping[str, Any]) -> Key | None:
     return Key(meta["namespace"], name) if name else None
 
 
+def controller_of(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference that controls an object; empty for one that nothing controls."""
+    owners = manifest["metadata"].get("ownerReferences", ())
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
 class Cache:
     """Objects by address, and the children of each ModelDeployment."""
 

@@ -64,17 +64,21 @@ def _pod(spec: Manifest) -> None:
         if "sizeLimit" in volume.get("emptyDir", {}):
             volume["emptyDir"]["sizeLimit"] = quantity(volume["emptyDir"]["sizeLimit"])
     for container in spec["containers"]:
-        container.setdefault("terminationMessagePath", "/dev/termination-log")
-        container.setdefault("terminationMessagePolicy", "File")
-        container.setdefault("imagePullPolicy", "IfNotPresent")
-        for port in container.get("ports", ()):
-            port.setdefault("protocol", "TCP")
-        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-            if name in container:
-                container[name] = {**PROBE, **container[name]}
-        for values in container.setdefault("resources", {}).values():
-            for key in values:
-                values[key] = quantity(values[key])
+        _container(container)
+
+
+def _container(container: Manifest) -> None:
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    container.setdefault("imagePullPolicy", "IfNotPresent")
+    for port in container.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        if name in container:
+            container[name] = {**PROBE, **container[name]}
+    for values in container.setdefault("resources", {}).values():
+        for key in values:
+            values[key] = quantity(values[key])
 
 
 def _service(manifest: Manifest) -> None:
