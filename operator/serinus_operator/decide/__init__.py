@@ -21,7 +21,7 @@ from serinus_api.v1alpha1 import (
     spec_hash,
     unsupported_fields,
 )
-from serinus_operator.decide import history
+from serinus_operator.decide import history, traffic
 from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
 from serinus_operator.state import (
     Decision,
@@ -43,8 +43,7 @@ def decide(subject: Subject, observation: Observation, memory: Memory, now: Inst
     wanted = spec_hash(subject.spec)
     status = subject.status
     if subject.spec.paused:
-        verdict = Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false")
-        return Decision(status, memory, Health.PAUSED, verdict, frozen=True)
+        return _paused(subject, observation, memory)
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
         return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
@@ -66,6 +65,22 @@ def decide(subject: Subject, observation: Observation, memory: Memory, now: Inst
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic)
     return _conclude(subject, observation, advance(work), now)
+
+
+def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decision:
+    """Everything as it is, the status's memory included; what runs is named only to be counted."""
+    status, present = subject.status, observation.entry_revision
+    running = (name for name in (status.stable_revision, status.candidate_revision, present) if name)
+    return Decision(
+        status=status,
+        memory=memory,
+        health=Health.PAUSED,
+        verdict=Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false"),
+        replicas=replicas_of(subject),
+        running=tuple(dict.fromkeys(running)),
+        entry=present,
+        frozen=True,
+    )
 
 
 def replicas_of(subject: Subject) -> int:
@@ -114,6 +129,8 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
     if problem and problem.reason is Reason.SOURCE_CHANGED:
         findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
     complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
+    if complete and observation.entry_revision != stable:
+        complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
     if complete:
         memory = Memory()
         health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
@@ -157,7 +174,9 @@ def _keep_stable(
     subject: Subject, observation: Observation, memory: Memory, now: Instant, verdict: Verdict
 ) -> Decision:
     decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
-    return replace(decision, frozen=not decision.running)
+    workload = observation.workloads.get(subject.status.stable_revision or "")
+    size = workload.replicas if workload and subject.spec.replicas is None else decision.replicas
+    return replace(decision, replicas=size, frozen=not decision.running)
 
 
 def _with_stable(  # the base of every decision that has no candidate
@@ -165,6 +184,7 @@ def _with_stable(  # the base of every decision that has no candidate
 ) -> Decision:
     """The stable revision alone: no candidate, no preflight."""
     stable = subject.status.stable_revision
+    entry = traffic.entry(subject, observation, stable, replicas_of(subject))
     listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
     status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
     return Decision(
@@ -173,8 +193,8 @@ def _with_stable(  # the base of every decision that has no candidate
         health=health,
         verdict=verdict,
         replicas=replicas_of(subject),
-        running=_running(observation, stable, None),
-        entry=stable or observation.entry_revision,
+        running=traffic.running(observation, entry, stable, None),
+        entry=entry,
         keep_records=history.names_of(listed),
     )
 
@@ -185,6 +205,7 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         return _conclude_rejection(subject, observation, step, step.rejected, now)
     stable = step.promoted or subject.status.stable_revision
     candidate, resolution = step.candidate, step.resolution
+    entry = traffic.entry(subject, observation, stable or candidate, replicas_of(subject))
     digest = resolution.digest if resolution else None
     listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
     status = subject.status.model_copy(
@@ -205,8 +226,8 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         verdict=step.waiting or _progress(subject, step),
         findings=step.findings,
         replicas=replicas_of(subject),
-        running=_running(observation, stable, candidate),
-        entry=stable or candidate or observation.entry_revision,
+        running=traffic.running(observation, entry, stable, candidate),
+        entry=entry,
         record=step.record,
         copy=step.copy,
         preflight=step.preflight,
@@ -241,9 +262,3 @@ def _progress(subject: Subject, step: Step) -> Verdict:
         ResolutionPhase.PROVISIONING: "the new revision's pods start",
     }
     return Verdict(Reason.RECONCILING, f"{phase}: {words.get(ResolutionPhase(phase), '')}")
-
-
-def _running(observation: Observation, stable: str | None, candidate: str | None) -> tuple[str, ...]:
-    """Stable, candidate, and the one that the entry Service still names: it goes only after the flip was seen."""
-    leaving = observation.entry_revision if observation.entry_revision in observation.workloads else None
-    return tuple(dict.fromkeys(name for name in (stable, candidate, leaving) if name))

@@ -64,6 +64,8 @@ def available(observation: Observation, decision: Decision) -> Finding:
     stable = decision.status.stable_revision
     if stable is None:
         return Finding("False", Verdict(Reason.NO_REVISION, "no revision has been rolled out yet"))
+    if observation.entry_revision is None:
+        return Finding("False", observation.failure or Verdict(Reason.NO_READY_REPLICAS, "its Service is missing"))
     serving = sum(observation.workloads[name].ready for name in (stable,) if name in observation.workloads)
     leaving = observation.workloads.get(observation.entry_revision or "")
     if not serving and leaving:
