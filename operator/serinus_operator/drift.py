@@ -2,14 +2,26 @@
 
 Every field that we render must be there with its value. Fields that we do not render are the API server's or other
 people's, except where an addition would change what we mean: selectors, and lists such as containers or ports, must
-match in full. Quantities are compared by value, because the API server rewrites `1000m` to `1`.
+match in full, and nothing of `OVERRIDING` may be added. Quantities are compared by value, because the API server
+rewrites `1000m` to `1`.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-EXACT = frozenset({"selector", "matchLabels"})
+EXACT = frozenset({"selector", "matchLabels", "nodeSelector"})
+OF_USERS = frozenset({"labels", "annotations"})
+OVERRIDING = frozenset(
+    {
+        *("command", "envFrom", "lifecycle", "workingDir", "volumeDevices", "privileged"),  # of a container
+        *("initContainers", "hostAliases", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"),  # of a pod
+        *("affinity", "nodeName", "nodeSelector", "runtimeClassName", "schedulingGates", "serviceAccountName"),
+        *("paused", "minReadySeconds", "publishNotReadyAddresses", "externalIPs"),  # of a Deployment, of a Service
+    }
+)
+"""Fields that the API server never fills in, and that make other pods or another Service of what we render."""
+QUANTITIES = frozenset({"limits", "requests", "sizeLimit"})
 IGNORED = frozenset({"replicas", "resourceVersion", "uid"})
 """Replicas have a way of their own (`/scale`)."""
 _FACTORS = {
@@ -28,16 +40,17 @@ def differs(wanted: Any, live: Any, field: str = "") -> bool:
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping):
             return True
-        if field in EXACT and set(live) - set(wanted):
+        added = set(live) - set(wanted)
+        overriding = () if field in OF_USERS else added & OVERRIDING
+        if (added and field in EXACT) or any(live[key] for key in overriding):
             return True
-        return any(differs(value, live.get(key), key) for key, value in wanted.items() if key not in IGNORED)
+        below = {key: field if field in QUANTITIES else key for key in wanted if key not in IGNORED}
+        return any(differs(wanted[key], live.get(key), name) for key, name in below.items())
     if isinstance(wanted, list | tuple):
         if not isinstance(live, list | tuple) or len(live) != len(wanted):
             return True
         return any(differs(w, found, field) for w, found in zip(wanted, live, strict=True))
-    if wanted == live:
-        return False
-    return not _same_quantity(wanted, live)
+    return wanted != live and not (field in QUANTITIES and _same_quantity(wanted, live))
 
 
 def _same_quantity(wanted: Any, live: Any) -> bool:
