@@ -12,6 +12,8 @@ from typing import Any
 
 PUT_PORT = 8080
 GET_PORT = 8443
+ONCE = "/once/"
+"""A file below it is gone when it was fetched."""
 FILES: dict[str, bytes] = {}
 
 
@@ -32,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        content = FILES.get(self.path)
+        content = FILES.pop(self.path, None) if self.path.startswith(ONCE) else FILES.get(self.path)
         if self.path == "/healthz":
             self._answer(200, b"ok")
         elif content is None:
