@@ -49,6 +49,8 @@ class Applier:
             return
         refusals: list[Denied | Refused | NameTaken] = []
         for manifest in manifests:
+            if refusals and kind_of(manifest) is POD:
+                continue  # a preflight needs its record and its copy of the model
             try:
                 await self._ensure(manifest)
             except (Denied, Refused, NameTaken) as refusal:

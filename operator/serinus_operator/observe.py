@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from serinus_api import names
+from serinus_api.base import ApiModel
 from serinus_api.conditions import Reason
-from serinus_api.v1alpha1 import ModelDeployment, ResolutionPhase, spec_hash
+from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash
 from serinus_operator.cache import Cache, controller_of
 from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import (
@@ -43,9 +44,20 @@ AskPods = Callable[[list[Manifest]], Awaitable[str | None]]
 """Asks ready pods whether their source has changed under them (`metrics.source_changed`)."""
 
 
+class _Spec(ApiModel):
+    """The spec alone, for reading it strictly; status and metadata may hold more than this version knows."""
+
+    spec: ModelDeploymentSpec
+
+
 def read_subject(manifest: Manifest) -> Subject:
-    """A ModelDeployment as it was read. Raises pydantic.ValidationError where the API server let nonsense through."""
+    """A ModelDeployment as it was read.
+
+    Raises pydantic.ValidationError for one that another version of the API let through. An unknown field of the spec is
+    refused as well: ignoring it would give the spec another hash, and its pods another template.
+    """
     parsed = ModelDeployment.model_validate(manifest)
+    _Spec.model_validate({"spec": manifest["spec"]}, extra="forbid")
     meta = parsed.metadata
     return Subject(
         namespace=meta.namespace,

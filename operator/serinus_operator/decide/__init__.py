@@ -115,7 +115,7 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
     workload = observation.workloads.get(stable)
     wanted = replicas_of(subject)
     record = observation.records[stable]
-    clock = f"settled/{stable}"
+    clock = f"{subject.uid}/settled/{stable}"
     findings: Findings = {
         ConditionType.MODEL_RESOLVED: Finding("True", Verdict(Reason.RESOLVED, f"{record.uri} is {record.digest}")),
         ConditionType.MODEL_VALIDATED: Finding(

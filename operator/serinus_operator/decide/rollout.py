@@ -209,7 +209,7 @@ def worst(pods: tuple[PodState, ...]) -> Verdict | None:
 
 def _on_time(work: Work) -> Work:
     """Start the clock of the present phase, or go on with what an earlier process had counted."""
-    name = f"{work.resolution.spec_hash}/{work.resolution.phase}"
+    name = f"{work.subject.uid}/{work.resolution.spec_hash}/{work.resolution.phase}"
     if work.memory.work == name:
         return work
     since = work.monotonic - work.resolution.since_seconds
