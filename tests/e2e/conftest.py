@@ -16,6 +16,7 @@ from tests.e2e.harness.figures import Figures, table, totals
 from tests.e2e.harness.helm import Images
 from tests.e2e.harness.invariants import Watcher
 from tests.e2e.harness.stage import Stage
+from tests.e2e.harness.waiting import PATIENCE
 from tests.e2e.harness.world import RUN_LABEL, World
 
 HERE = Path(__file__).parent
@@ -166,5 +167,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows = Figures(Path(told["folder"])).read() if told else []
     if rows:
         terminalreporter.section("figures")
+        if PATIENCE != 1:
+            terminalreporter.write_line(f"deadlines were {PATIENCE:g} times as long as promised (SERINUS_E2E_PATIENCE)")
         for line in (*table(rows), totals(rows), f"seed {told['seed']}; histories in {told['folder']}"):
             terminalreporter.write_line(line)
