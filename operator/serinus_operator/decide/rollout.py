@@ -151,7 +151,8 @@ def _run_preflight(work: Work, source: Source, pod: PodState | None) -> Step:
     digest, state = work.resolution.digest, work.observation.source
     if source.pinned_by_copy and pod is None and (state is None or state.digest != digest):
         return _enter(work, ResolutionPhase.RESOLVING)
-    waiting = (pod.verdict if pod else None) or _remembered(work)
+    # Only a pod that waits says something new: one whose container has just ended is judged when the pod has.
+    waiting = pod.verdict if pod and pod.progress is Progress.WAITING else _remembered(work)
     step = _stay(work, waiting=waiting, requeue_seconds=RETRY_SECONDS)
     revision = None
     if source.pinned_by_copy and digest:
