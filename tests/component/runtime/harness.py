@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from serinus_api.runtime import CONFIG_ENV, LOAD_PATH, LoadReport, ModelSource, PreflightReport, RuntimeConfig
+from serinus_api.runtime import CONFIG_ENV, LOAD_PATH, LoadReport, ModelSource, Phase, PreflightReport, RuntimeConfig
 
 DEADLINE = 30.0
 """For anything to happen on a busy machine (seconds)."""
@@ -163,9 +163,9 @@ class RuntimeProcess:
         """What the operator reads."""
         return LoadReport.model_validate_json(self.ask_private(LOAD_PATH).body)
 
-    def report(self) -> PreflightReport:
-        """The termination message."""
-        return read_report(self.config)
+    def phase(self) -> Phase | None:
+        """How far the termination message says that it is."""
+        return read_report(self.config).phase if Path(self.config.termination_log).exists() else None
 
     def _read(self) -> None:
         assert self._process.stderr is not None

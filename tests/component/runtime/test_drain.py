@@ -16,7 +16,7 @@ import pytest
 from tests import models
 from tests.component.runtime.harness import DEADLINE, INFER, RuntimeProcess, ask, place, wait_until
 
-from serinus_api.runtime import EXIT_OK, RuntimeConfig, RuntimeLimits
+from serinus_api.runtime import EXIT_OK, Phase, RuntimeConfig, RuntimeLimits
 
 
 def rounds(number: int) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def test_a_pod_that_is_still_loading_ends_at_once(tmp_path: Path) -> None:
     with RuntimeProcess(place(tmp_path, models.endless(), drain_seconds=600)) as process:
         assert process.ask("GET", "/v2/health/ready").status == 503
         assert process.ask("GET", "/v2/health/live").status == 200
-        wait_until(lambda: process.report().digest is not None)
+        wait_until(lambda: process.phase() is Phase.INFERRING)
         answer = process.infer(rounds(1))
         assert (answer.status, answer.error, answer.headers["retry-after"]) == (503, "the model is loading", "1")
         assert process.ask("GET", "/v2/models/m").status == 503
