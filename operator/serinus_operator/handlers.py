@@ -28,9 +28,10 @@ def _watch(registry: kopf.OperatorRegistry, kind: Kind, cache: Cache, enqueue: C
     )
     async def observed(event: kopf.RawEvent, **_: Any) -> None:
         manifest: dict[str, Any] = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
+        concerned = {cache.owner(manifest), owner_key(manifest)}
         if event["type"] == "DELETED":
             cache.drop(manifest)
         else:
             cache.put(manifest)
-        if key := owner_key(manifest):
+        for key in filter(None, concerned):
             enqueue(key)
