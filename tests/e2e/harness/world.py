@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.cluster import api as cluster
+from dev.images.load import full_name, loaded
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.audit import AuditLog, instant
 from tests.e2e.harness.figures import Figures
@@ -78,6 +79,10 @@ class World:
     def begin(self) -> None:
         """Remember when the run began, and take away what one that was killed has left."""
         (self.folder / "began").write_text(instant())
+        if ctr := cluster.tools().ctr:
+            held = loaded(ctr)
+            missing = [image for image in (self.images.operator, self.images.runtime) if full_name(image) not in held]
+            assert not missing, f"the cluster does not have {', '.join(missing)}; load them: make images"
         others = f"{RUN_LABEL},{RUN_LABEL}!={self.run_name}"
         self.kubectl("delete", "namespaces", "-l", others, "--timeout=120s")
 
