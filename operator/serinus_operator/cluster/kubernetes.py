@@ -117,8 +117,10 @@ class KubernetesCluster:
             query = {"limit": str(PAGE), "labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())}
             while True:
                 page = await self._call("list", kind, scope, None, query=query)
+                if not isinstance(page.get("items"), Sequence):
+                    raise Unavailable(f"list {kind.resource}: the answer is no list")
                 found += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
-                if not (more := page["metadata"].get("continue")):
+                if not (more := page.get("metadata", {}).get("continue")):
                     break
                 query = {**query, "continue": more}
         return found
@@ -234,11 +236,18 @@ class KubernetesCluster:
             self._observe(verb, kind.resource, status)
         if status >= 400:
             raise parse_error(status, content, verb, kind, response.headers)
-        try:
-            parsed: Manifest = json.loads(content)
-        except ValueError as error:
-            raise Unavailable(f"{verb} {kind.resource}: the answer is not JSON") from error
-        return parsed
+        return _parsed(content, f"{verb} {kind.resource}")
+
+
+def _parsed(content: bytes, request: str) -> Manifest:
+    """The answer as an object. What a proxy in between makes up must not pass for one."""
+    try:
+        parsed = json.loads(content)
+    except ValueError as error:
+        raise Unavailable(f"{request}: the answer is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise Unavailable(f"{request}: the answer is no object")
+    return parsed
 
 
 def _path(kind: Kind, namespace: str | None, name: str | None) -> str:
