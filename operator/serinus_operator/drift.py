@@ -35,8 +35,8 @@ _FACTORS = {
 
 def differs(wanted: Any, live: Any, field: str = "") -> bool:
     """Whether `live` lacks something of `wanted`, or has more where more is wrong."""
-    if live is None and not wanted:
-        return False  # the API server drops empty values
+    if wanted == live or (live is None and _is_empty(wanted)):
+        return False  # the usual case first: this runs for every field of every child; empty values are dropped
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping):
             return True
@@ -50,7 +50,12 @@ def differs(wanted: Any, live: Any, field: str = "") -> bool:
         if not isinstance(live, list | tuple) or len(live) != len(wanted):
             return True
         return any(differs(w, found, field) for w, found in zip(wanted, live, strict=True))
-    return wanted != live and not (field in QUANTITIES and _same_quantity(wanted, live))
+    return not (field in QUANTITIES and _same_quantity(wanted, live))
+
+
+def _is_empty(wanted: Any) -> bool:
+    """Whether the API server drops the value. False and 0 stay: `allowPrivilegeEscalation: false` is a statement."""
+    return not wanted and not isinstance(wanted, bool | int)
 
 
 def _same_quantity(wanted: Any, live: Any) -> bool:
