@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from serinus_api import names
 from serinus_api.conditions import Reason, reason_of
 from serinus_api.runtime import PreflightReport
 from serinus_operator.state import PodState, Progress, Verdict
@@ -43,7 +44,7 @@ def pod_state(pod: Manifest) -> PodState:
 
 def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, PreflightReport | None]:
     """`once`: the container is never started again, so its end is the pod's, which the kubelet says a moment later."""
-    container: Manifest = next(iter(status.get("containerStatuses", ())), {})
+    container = _our_container(status)
     ended: Manifest = container.get("state", {}).get("terminated") or {}
     if status.get("phase") in ("Failed", "Succeeded") or (once and ended):
         report = parse_report(ended.get("message"))
@@ -62,6 +63,12 @@ def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, P
         report = parse_report(ended.get("message"))
         return Progress.FAILING, _container_end(ended, report), report
     return Progress.STARTING, None, None
+
+
+def _our_container(status: Manifest) -> Manifest:
+    """The status of the container with the model: not that of a sidecar that somebody else adds to pods."""
+    found = {c.get("name"): c for c in status.get("containerStatuses", ())}
+    return found.get(names.CONTAINER_RUNTIME) or next(iter(found.values()), {})
 
 
 def parse_report(message: str | None) -> PreflightReport | None:
