@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dev.cluster.console import step
+from dev.cluster.console import say, step
 
 from bench import audit, fleet, kube, sizes
 from bench.control_plane import ControlPlane, control_plane
@@ -72,6 +72,8 @@ async def _measure(plane: ControlPlane, size: Size) -> list[Line]:
             for program, rounds in ((fleet.serinus(), ours), (fleet.bare(told), bare)):
                 with step(f"round {number} of {size.rounds}: {program.name}, {size.objects} models"):
                     rounds.append(await _round(plane, api, program, f"{program.name}-{number}", size.objects))
+                last = rounds[-1]
+                say(f"  {last.cpu_seconds:.2f} CPU-s: {last.objects_per_cpu_second:.1f} models per CPU-second")
         with step(f"ours at rest with {size.objects} models"):
             rest, stored = await _rest(plane, api, size)
     return [*_lines(ours, bare, size), *_rest_lines(rest, size), *sizes.lines(CRD, stored)]
