@@ -27,9 +27,9 @@ from serinus_operator.cluster.port import (
     Manifest,
 )
 from serinus_operator.decide.pods import pod_state
-from serinus_operator.decide.sources import parse_source
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
+from serinus_operator.sources import parse_source
 from serinus_operator.state import (
     Observation,
     PodState,

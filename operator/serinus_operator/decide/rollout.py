@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from serinus_api import names
 from serinus_api.conditions import FINAL_REASONS, RESOLUTION_REASONS, ConditionType, Reason, reason_of
 from serinus_api.v1alpha1 import ResolutionPhase, ResolutionStatus, RevisionState
-from serinus_operator.decide.sources import SUPPORTED, Source, parse_source
+from serinus_operator.sources import SUPPORTED, Source, parse_source
 from serinus_operator.state import (
     Copy,
     Finding,

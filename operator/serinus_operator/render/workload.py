@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from serinus_api import names, runtime
 from serinus_api.v1alpha1 import RuntimeSpec
-from serinus_operator.decide.sources import Source, parse_source
 from serinus_operator.render.meta import labels, serving_selector
+from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import Manifest, RenderOptions, RevisionRecord, Subject
 
 USER: Final = 65532

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serinus_operator.decide.sources import Source, parse_source
+from serinus_operator.sources import Source, parse_source
 
 
 @pytest.mark.parametrize(
