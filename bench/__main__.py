@@ -9,8 +9,7 @@ from types import FrameType
 
 from dev.cluster.console import ClusterError, say
 
-from bench import operators, procfs, report
-from bench.operators import Size
+from bench import operators, procfs, report, runtimes
 from bench.report import Line
 
 QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
@@ -32,7 +31,13 @@ def operator_lines(options: argparse.Namespace) -> list[Line]:
     """Ours against the bare operator."""
     objects = options.objects or (20 if options.quick else 300)
     rounds = options.rounds or (1 if options.quick else 3)
-    return operators.measure(Size(objects, rounds, 10.0 if options.quick else 60.0))
+    return operators.measure(operators.Size(objects, rounds, 10.0 if options.quick else 60.0))
+
+
+def runtime_lines(options: argparse.Namespace) -> list[Line]:
+    """Ours against bare servers and BentoML."""
+    rounds = options.rounds or (2 if options.quick else 7)
+    return runtimes.measure(runtimes.Size(rounds, 1.0 if options.quick else 3.0, 2 if options.quick else 7))
 
 
 def ended(number: int, _: FrameType | None) -> None:
@@ -44,7 +49,10 @@ def main() -> int:
     """Run, print, keep."""
     options = parser().parse_args()
     signal.signal(signal.SIGTERM, ended)
-    parts: dict[str, Callable[[argparse.Namespace], list[Line]]] = {"operator": operator_lines}
+    parts: dict[str, Callable[[argparse.Namespace], list[Line]]] = {
+        "operator": operator_lines,
+        "runtime": runtime_lines,
+    }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release(), "load": {}}
     lines: list[Line] = []
     try:
