@@ -204,6 +204,8 @@ class Decision:
     copy: Copy | None = None
     preflight: PreflightIntent | None = None
     keep_records: frozenset[str] = frozenset()
+    refused: bool = False
+    """True: the spec is rejected, and what served before serves on."""
     frozen: bool = False
     """True: children stay as they are, nothing is made, changed or removed."""
     requeue_seconds: float | None = None

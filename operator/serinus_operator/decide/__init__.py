@@ -151,7 +151,7 @@ def _refused(
     """The spec stays rejected; the revision that served before serves on."""
     verdict = Verdict(reason_of(rejection.reason) or Reason.LOAD_FAILED, rejection.message)
     decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
-    return replace(decision, findings=_findings_of(rejection, verdict, subject))
+    return replace(decision, findings=_findings_of(rejection, verdict, subject), refused=True)
 
 
 def _findings_of(rejection: RejectedSpec, verdict: Verdict, subject: Subject) -> Findings:

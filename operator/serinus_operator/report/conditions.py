@@ -19,7 +19,6 @@ from serinus_api.v1alpha1 import Condition
 from serinus_operator.state import Decision, Finding, Health, Instant, Observation, Subject, Verdict
 
 MESSAGE_LIMIT = 4096
-ROLLED_BACK = frozenset({ConditionType.MODEL_RESOLVED, ConditionType.MODEL_VALIDATED, ConditionType.ROLLOUT_HEALTHY})
 
 
 def build_conditions(
@@ -84,8 +83,7 @@ def changed(before: Iterable[Condition], after: Sequence[Condition]) -> tuple[Co
 
 def _stalled(decision: Decision, verdict: Verdict) -> Verdict:
     """`RolledBack` when a rollout failed and the stable revision serves on."""
-    failed = any(f.status == "False" for kind, f in decision.findings.items() if kind in ROLLED_BACK)
-    if failed and decision.status.stable_revision and decision.status.resolution is None:
+    if decision.refused and decision.status.stable_revision:
         message = f"{decision.status.stable_revision} serves on; the new revision was refused: {verdict.message}"
         return Verdict(Reason.ROLLED_BACK, message)
     return verdict
