@@ -188,7 +188,8 @@ def provisioning(work: Work, source: Source) -> Step:
     problem = (workload.problem if workload else refusal) or worst(pods)
     failing = any(pod.progress is Progress.FAILING for pod in pods)
     waits = workload is None or (problem is not None and not failing)
-    if not waits and reason_of(work.resolution.reason) in HELD_BACK:
+    still = problem is not None and problem.reason in HELD_BACK  # a pod that runs and ends may say NotFound as well
+    if not waits and not still and reason_of(work.resolution.reason) in HELD_BACK:
         work = _clock_anew(work)
     if work.elapsed_seconds() >= work.deadline_seconds and not waits:
         why = problem.message if problem else "its pods run but do not become ready"
