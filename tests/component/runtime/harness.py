@@ -17,6 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from serinus_api.runtime import CONFIG_ENV, LOAD_PATH, LoadReport, ModelSource, Phase, PreflightReport, RuntimeConfig
+from serinus_runtime.cgroup import own_control_group
+from serinus_runtime.preflight import preflight
+from serinus_runtime.progress import Progress
+from serinus_runtime.report import TerminationMessage
 
 DEADLINE = 30.0
 """For anything to happen on a busy machine (seconds)."""
@@ -212,7 +216,13 @@ class Verdict:
     log: str
 
 
-def preflight(config: RuntimeConfig, **options: Any) -> Verdict:
+def judge(config: RuntimeConfig) -> Verdict:
+    """A preflight inside of this process, which has ONNX Runtime loaded already."""
+    code = preflight(config, Progress(TerminationMessage(config.termination_log), own_control_group()))
+    return Verdict(code, read_report(config), "")
+
+
+def run_preflight(config: RuntimeConfig, **options: Any) -> Verdict:
     """Run `serinus-runtime preflight` to its end."""
     done = subprocess.run(
         (COMMAND, "preflight"), env=environment(config), capture_output=True, text=True, timeout=DEADLINE, **options

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests import models
-from tests.component.runtime.harness import DEADLINE, configuration, preflight
+from tests.component.runtime.harness import DEADLINE, configuration, judge, run_preflight
 from tests.component.runtime.web import Page, Web
 
 from serinus_api.conditions import Reason
@@ -298,12 +298,12 @@ def test_a_look_asks_for_one_byte_and_learns_the_same_facts(downloads: Downloads
 
 
 def test_the_preflight_downloads_and_passes(downloads: Downloads) -> None:
-    verdict = preflight(configuration(downloads.folder, downloads.source()))
+    verdict = run_preflight(configuration(downloads.folder, downloads.source()))
     assert (verdict.code, verdict.report.reason, verdict.report.digest) == (EXIT_OK, "Passed", DIGEST)
 
 
 def test_the_preflight_tells_what_is_missing(downloads: Downloads) -> None:
-    verdict = preflight(configuration(downloads.folder, downloads.source("/absent.onnx")))
+    verdict = judge(configuration(downloads.folder, downloads.source("/absent.onnx")))
     assert (verdict.code, verdict.report.reason) == (EXIT_WAITING, "NotFound")
     assert (verdict.report.phase, verdict.report.message) == (
         Phase.RESOLVING,

