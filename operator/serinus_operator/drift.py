@@ -7,8 +7,9 @@ rewrites `1000m` to `1`.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from serinus_operator.quantity import amount
 
 EXACT = frozenset({"selector", "matchLabels", "nodeSelector"})
 OF_USERS = frozenset({"labels", "annotations"})
@@ -24,13 +25,6 @@ OVERRIDING = frozenset(
 QUANTITIES = frozenset({"limits", "requests", "sizeLimit"})
 IGNORED = frozenset({"replicas", "resourceVersion", "uid"})
 """Replicas have a way of their own (`/scale`)."""
-_FACTORS = {
-    **{s: Decimal(1000) ** n for n, s in enumerate(("", "k", "M", "G", "T", "P", "E"))},
-    **{s: Decimal(1024) ** n for n, s in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
-    "m": Decimal("0.001"),
-    "u": Decimal("0.000001"),
-    "n": Decimal("0.000000001"),
-}
 
 
 def differs(wanted: Any, live: Any, field: str = "") -> bool:
@@ -59,20 +53,5 @@ def _is_empty(wanted: Any) -> bool:
 
 
 def _same_quantity(wanted: Any, live: Any) -> bool:
-    a, b = _amount(wanted), _amount(live)
+    a, b = amount(wanted), amount(live)
     return a is not None and a == b
-
-
-def _amount(value: Any) -> Decimal | None:
-    """A Kubernetes quantity as a number; None for anything else."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return None
-    text = str(value)
-    digits = text.rstrip("kKMGTPEimun")
-    factor = _FACTORS.get(text[len(digits) :])
-    if factor is None:
-        return None
-    try:
-        return Decimal(digits) * factor
-    except InvalidOperation:
-        return None
