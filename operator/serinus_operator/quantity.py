@@ -19,7 +19,7 @@ def amount(value: Any) -> Decimal | None:
     text = str(value)
     digits = text.rstrip("kKMGTPEimun")
     factor = _FACTORS.get(text[len(digits) :])
-    if factor is None:
+    if factor is None or digits[-1:] not in tuple("0123456789."):
         return None
     try:
         return Decimal(digits) * factor
