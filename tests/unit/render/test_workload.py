@@ -66,7 +66,7 @@ def test_pod_is_told_what_it_serves() -> None:
 def test_configuration_holds_only_what_differs_from_the_defaults() -> None:
     """Another version of the operator must not make another template of the same spec."""
     value = next(e["value"] for e in template()["spec"]["containers"][0]["env"] if e["name"] == CONFIG_ENV)
-    assert set(json.loads(value)) == {"modelName", "modelVersion", "source", "limits"} - {"limits"}
+    assert set(json.loads(value)) == {"modelName", "modelVersion", "source"}
 
 
 def test_users_variables_come_with_ours() -> None:
