@@ -1,18 +1,28 @@
 """Children that were edited, orphaned, deleted or occupied by hand: repaired, adopted, made again, or left alone."""
 
+import hashlib
+
 import pytest
+from tests.e2e.harness import oip
 from tests.e2e.harness.api import JSON_PATCH, Manifest
-from tests.e2e.harness.models import SAID_SECONDS, Model
+from tests.e2e.harness.models import SAID_SECONDS, Model, deployment
 from tests.e2e.harness.waiting import wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
 from serinus_api import names
+from serinus_api.v1alpha1 import ModelDeploymentSpec, spec_hash
 
 ORPHAN = {"metadata": {"ownerReferences": None}}
 STRANGE = {"op": "add", "path": "/spec/selector/matchLabels/by-hand", "value": "yes"}
 EDITS: dict[str, tuple[str, list[Manifest]]] = {
-    "services": ("name", [{"op": "add", "path": "/spec/selector/by-hand", "value": "yes"}]),
+    "services": (
+        "name",
+        [
+            {"op": "add", "path": "/spec/selector/by-hand", "value": "yes"},
+            {"op": "add", "path": "/spec/ports/-", "value": {"name": "by-hand", "port": 9, "protocol": "TCP"}},
+        ],
+    ),
     "deployments": (
         "revision",
         [{"op": "add", "path": "/spec/template/spec/containers/0/command", "value": ["sleep", "60"]}],
@@ -105,31 +115,52 @@ def test_deleted_children_are_made_again(world: World, namespace: str, model: Mo
     model.wait_ready()
 
 
-THEIRS: dict[str, Manifest] = {
-    "PodDisruptionBudget": {
-        "apiVersion": "policy/v1",
-        "metadata": {"name": "iris"},
-        "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "theirs"}}},
-    },
-    "NetworkPolicy": {
-        "apiVersion": "networking.k8s.io/v1",
-        "metadata": {"name": names.metrics_policy_name("iris")},
-        "spec": {"podSelector": {"matchLabels": {"app": "theirs"}}, "policyTypes": ["Ingress"]},
-    },
+MODEL = doubler(2.0)
+DIGEST = f"sha256:{hashlib.sha256(MODEL).hexdigest()}"
+SPEC_HASH = spec_hash(
+    ModelDeploymentSpec.model_validate(deployment("iris", "configmap://iris-model/model.onnx")["spec"])
+)
+REVISION = names.revision_name("iris", SPEC_HASH, DIGEST)
+POLICY = names.metrics_policy_name("iris")
+THEIRS: dict[str, tuple[str, str, Manifest]] = {
+    "PodDisruptionBudget": ("policy/v1", "iris", {"spec": {"selector": {"matchLabels": {"app": "theirs"}}}}),
+    "NetworkPolicy": ("networking.k8s.io/v1", POLICY, {"spec": {"podSelector": {"matchLabels": {"app": "theirs"}}}}),
+    "ConfigMap": ("v1", REVISION, {"data": {"theirs": "yes"}}),
+    "ControllerRevision": ("apps/v1", REVISION, {"revision": 7, "data": {"theirs": "yes"}}),
+    "Service": ("v1", REVISION, {"spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}}),
 }
+"""Objects of somebody else: apiVersion, name and content. A Pod comes beside them, from an image of the cluster's."""
 
 
-@pytest.mark.parametrize("kind", THEIRS)
-def test_foreign_policies_of_our_names_are_left_untouched(world: World, namespace: str, kind: str) -> None:
-    theirs = {"kind": kind, **THEIRS[kind]}
+@pytest.mark.parametrize("kind", [*THEIRS, "Pod"])
+def test_foreign_objects_of_our_names_are_left_untouched(world: World, namespace: str, kind: str) -> None:
+    theirs = foreign(kind, world.images.runtime)
+    plural, name = f"{kind.lower()}s".replace("ys", "ies"), theirs["metadata"]["name"]
     model = world.model(namespace, "iris")
     model.kubectl.apply(theirs)
-    plural, name = f"{kind.lower()}s".replace("ys", "ies"), theirs["metadata"]["name"]
-    before = world.api.read(plural, namespace, name)["metadata"]
-    model.apply_onnx(doubler(2.0))
+    before = identity(world.api.read(plural, namespace, name))
+    model.apply_onnx(MODEL)
     model.wait_for("Ready", "False", "NameConflict", f"{kind} {name}", seconds=60)
     assert model.shown_reason() == "NameConflict"
-    after = world.api.read(plural, namespace, name)["metadata"]
-    assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
+    assert identity(world.api.read(plural, namespace, name)) == before
     model.kubectl.delete(plural, name)
     model.wait_ready()
+    assert model.stable == REVISION
+
+
+def foreign(kind: str, image: str) -> Manifest:
+    if kind == "Pod":
+        name = names.preflight_name("iris", SPEC_HASH, 1)
+        return oip.python_pod(name, image, "-c", "import threading; threading.Event().wait()")
+    version, name, content = THEIRS[kind]
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **content}
+
+
+def identity(live: Manifest) -> Manifest:
+    """What must not change, whoever else (a controller, the kubelet) writes its status."""
+    meta = live["metadata"]
+    writers = {entry["manager"] for entry in meta["managedFields"]}
+    assert names.FIELD_MANAGER not in writers
+    return {"uid": meta["uid"], "owners": meta.get("ownerReferences"), "labels": meta.get("labels")} | {
+        key: live[key] for key in ("spec", "data", "revision") if key in live
+    }

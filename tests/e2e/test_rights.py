@@ -61,7 +61,7 @@ def test_a_right_that_is_taken_away_is_named_and_heals(world: World, namespace: 
             healed(world, model, f"{verb} {shown}", kind="ModelValidated")
             assert model.stable != stable
     light.assert_none_lost()
-    world.figures.note("light probers of the failure table", story="rights", sent=len(light.records), lost=0)
+    world.figures.note("light probers of the failure table", namespace=namespace, sent=len(light.records), lost=0)
 
 
 @pytest.mark.last
