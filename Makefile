@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHON ?= python3
 E2E_ARGS ?=
+E2E_WORKERS ?= 6
 TEST_ARGS ?=
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
@@ -70,7 +71,7 @@ images: $(READY) ## Build the operator and runtime images, and import them into 
 
 .PHONY: e2e
 e2e: cluster images ## End-to-end tests on that cluster, installed with Helm
-	$(BIN)/python -m pytest tests/e2e $(E2E_ARGS)
+	$(BIN)/python -m pytest tests/e2e -n $(E2E_WORKERS) --maxschedchunk 1 $(E2E_ARGS)
 
 .PHONY: bench
 bench: $(READY) ## Measure side by side; ratios in one run

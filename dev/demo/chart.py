@@ -14,6 +14,7 @@ CHART = "charts/serinus"
 CRD = "crd/modeldeployments.serving.serinus.dev"
 CLUSTER_WIDE = "clusterrolebinding/serinus-operator"
 RELEASE_OF = "jsonpath={.metadata.annotations.meta\\.helm\\.sh/release-namespace}"
+OPERATORS = "app.kubernetes.io/part-of=serinus,app.kubernetes.io/component=operator"
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 HELM_SECONDS = "120s"
 
@@ -73,8 +74,12 @@ def owns_crd(shell: Shell, site: Site) -> bool:
 
 
 def may_remove_crd(shell: Shell, site: Site) -> bool:
-    """Whether the CRD is ours, and no model is left in any namespace that would go with it."""
-    return owns_crd(shell, site) and not shell.exists("mdep", "-A")
+    """Whether the CRD is ours and nobody else has come to use it: no model, and no operator, in any namespace."""
+    return (
+        owns_crd(shell, site)
+        and not shell.exists("mdep", "-A")
+        and not shell.exists("deployments", "-A", "-l", OPERATORS)
+    )
 
 
 def is_installed(shell: Shell, site: Site) -> bool:
@@ -92,6 +97,6 @@ def belongs(shell: Shell, namespace: str) -> bool:
     """Whether the namespace exists and is the demo's. DemoError when it is somebody else's."""
     if not shell.exists("namespace", namespace):
         return False
-    if not shell.ask("kubectl", "get", "namespace", "-l", MARK, "-o", "name").count(f"namespace/{namespace}\n"):
+    if f"namespace/{namespace}" not in shell.ask("kubectl", "get", "namespace", "-l", MARK, "-o", "name").split():
         raise DemoError(f"namespace {namespace} exists and is not the demo's; choose other names with --prefix")
     return True

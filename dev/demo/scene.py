@@ -19,7 +19,7 @@ TOLERANCE = 1e-5
 CHILDREN = "deployments,services,pods,configmaps,poddisruptionbudgets,networkpolicies,controllerrevisions"
 OF_IRIS = f"{names.LABEL_DEPLOYMENT}=iris"
 SERVING = names.selector_string("iris")
-CLUSTER_KINDS = "clusterroles,clusterrolebindings,customresourcedefinitions"
+CLUSTER_KINDS = "clusterroles,clusterrolebindings"
 
 
 @dataclass

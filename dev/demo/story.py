@@ -164,6 +164,8 @@ def uninstall(scene: Scene) -> None:
                 "The chart leaves the CustomResourceDefinition in place, and with it everybody's models."
             )
             scene.shell.show("kubectl", "delete", chart.CRD)
+        elif chart.owns_crd(scene.shell, site):
+            scene.narrator.tell("The CustomResourceDefinition stays: somebody else has come to use it.")
         left = scene.leftovers()
         scene.check(not left, "nothing of the demo is left on the cluster", left)
 

@@ -2,7 +2,8 @@
 
 Nothing is written where the live object agrees already, so a converged model causes no request. Objects that bear our
 names and are not ours are never touched (`NameTaken`); ours without an owner are adopted. Every change carries the
-resourceVersion of the object that it was decided on.
+resourceVersion of the object that it was decided on. A child that is refused does not hold up the others: a candidate
+beyond the quota must not keep the stable revision from being repaired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from serinus_api import names
-from serinus_operator.cache import Cache
-from serinus_operator.cluster.errors import Conflict, NameTaken
+from serinus_operator.cache import Cache, controller_of
+from serinus_operator.cluster.errors import Conflict, Denied, NameTaken, Refused
 from serinus_operator.cluster.port import (
+    CHILDREN,
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
@@ -26,6 +28,7 @@ from serinus_operator.cluster.port import (
 )
 from serinus_operator.drift import differs
 from serinus_operator.queue import Key
+from serinus_operator.render import owned
 from serinus_operator.state import Decision, Subject
 
 WRITTEN_ONCE = (CONTROLLER_REVISION, CONFIG_MAP, POD)
@@ -41,13 +44,21 @@ class Applier:
     cache: Cache
 
     async def apply(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
-        """Bring all children of one ModelDeployment to what was decided."""
+        """Bring all children of one ModelDeployment to what was decided. Raises the first refusal, at the end."""
         if decision.frozen:
             return
+        refusals: list[Denied | Refused | NameTaken] = []
         for manifest in manifests:
-            await self._ensure(manifest)
+            if refusals and kind_of(manifest) is POD:
+                continue  # a preflight needs its record and its copy of the model
+            try:
+                await self._ensure(manifest)
+            except (Denied, Refused, NameTaken) as refusal:
+                refusals.append(refusal)
         await self._scale(subject, decision)
         await self._prune(subject, decision, manifests)
+        if refusals:
+            raise refusals[0]
 
     async def _ensure(self, manifest: Manifest) -> None:
         kind, meta = kind_of(manifest), manifest["metadata"]
@@ -58,6 +69,8 @@ class Applier:
             await self._adopt(live, manifest)
         elif kind not in WRITTEN_ONCE and differs(manifest, live):
             await self._repair(live, manifest)
+        elif kind is CONTROLLER_REVISION and not _ours(live, manifest):
+            await self._mark(live, manifest["metadata"])
 
     async def _create(self, kind: Kind, manifest: Manifest) -> Manifest:
         meta = manifest["metadata"]
@@ -68,20 +81,29 @@ class Applier:
             if found is None:
                 raise
             live = {"apiVersion": kind.api_version, "kind": kind.kind, **found}
-        if _ours(live, manifest):
-            self.cache.put(live)
+        if kind in CHILDREN and _ours(live, manifest):
+            self.cache.put(live)  # ConfigMaps are not watched: nobody would take them out again
         return live
 
     async def _adopt(self, live: Manifest, manifest: Manifest) -> None:
         """Take over a child that was restored or orphaned; refuse what is someone else's."""
         meta = live["metadata"]
-        if any(owner.get("controller") for owner in meta.get("ownerReferences", ())):
+        if controller_of(live):
             if _ours(live, manifest) and _same_owner_name(live, manifest):
                 raise Conflict(f"{live['kind']} {meta['name']} of a deleted ModelDeployment is still being collected")
             raise NameTaken(live["kind"], meta["name"])
         if not _ours(live, manifest):
             raise NameTaken(live["kind"], meta["name"])
-        await self._repair(live, manifest)
+        if kind_of(live) in WRITTEN_ONCE:
+            await self._mark(live, manifest["metadata"])
+        else:
+            await self._repair(live, manifest)
+
+    async def _mark(self, live: Manifest, wanted: Mapping[str, Any]) -> None:
+        """Set owner and labels of an object whose contents are written once."""
+        meta = {**wanted, "namespace": live["metadata"]["namespace"], "name": live["metadata"]["name"]}
+        identity = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": meta}
+        self.cache.put(await self.cluster.apply(identity, _precondition(live)))
 
     async def _repair(self, live: Manifest, manifest: Manifest) -> None:
         """Apply the manifest; where somebody else's additions remain, write the whole of what we render."""
@@ -99,39 +121,33 @@ class Applier:
             await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, decision.replicas, _precondition(live))
 
     async def _prune(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
+        """Remove what is ours and no longer wanted. Records without an owner that are wanted are adopted."""
         wanted = {(m["kind"], m["metadata"]["name"]) for m in manifests}
         for revision in decision.running:
-            wanted |= {("Deployment", revision), ("Service", revision)}
+            wanted |= {("Deployment", revision), ("Service", revision), ("ControllerRevision", revision)}
         wanted |= {("ControllerRevision", name) for name in decision.keep_records}
         for kind in PRUNED:
             for live in self.cache.children(Key(subject.namespace, subject.name), kind):
-                meta = live["metadata"]
+                meta, owner = live["metadata"], controller_of(live).get("uid")
                 serving = kind is POD and meta["labels"].get(names.LABEL_ROLE) != names.ROLE_PREFLIGHT
-                if serving or (kind.kind, meta["name"]) in wanted or "deletionTimestamp" in meta:
+                if serving or owner not in (None, subject.uid) or "deletionTimestamp" in meta:
                     continue
-                if _owner_uid(live) == subject.uid:
+                if (kind.kind, meta["name"]) not in wanted:
                     await self.cluster.delete(kind, subject.namespace, meta["name"], _precondition(live))
+                elif kind is CONTROLLER_REVISION and owner is None:
+                    await self._mark(live, {**owned(subject), "labels": meta["labels"]})
 
 
 def _precondition(live: Manifest) -> Precondition:
     return Precondition(uid=live["metadata"]["uid"], resource_version=live["metadata"]["resourceVersion"])
 
 
-def _controller(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    owners = manifest["metadata"].get("ownerReferences", ())
-    return next((owner for owner in owners if owner.get("controller")), {})
-
-
-def _owner_uid(manifest: Mapping[str, Any]) -> str | None:
-    return _controller(manifest).get("uid")
-
-
 def _owned(live: Manifest, manifest: Manifest) -> bool:
-    return _owner_uid(live) == _owner_uid(manifest)
+    return controller_of(live).get("uid") == controller_of(manifest).get("uid")
 
 
 def _same_owner_name(live: Manifest, manifest: Manifest) -> bool:
-    mine, theirs = _controller(live), _controller(manifest)
+    mine, theirs = controller_of(live), controller_of(manifest)
     return (mine.get("kind"), mine.get("name")) == (theirs.get("kind"), theirs.get("name"))
 
 

@@ -24,12 +24,19 @@ def owner_key(manifest: Mapping[str, Any]) -> Key | None:
     return Key(meta["namespace"], name) if name else None
 
 
+def controller_of(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference that controls an object; empty for one that nothing controls."""
+    owners = manifest["metadata"].get("ownerReferences", ())
+    return next((owner for owner in owners if owner.get("controller")), {})
+
+
 class Cache:
     """Objects by address, and the children of each ModelDeployment."""
 
     def __init__(self) -> None:
         self._objects: dict[Address, Manifest] = {}
         self._children: defaultdict[Key, set[Address]] = defaultdict(set)
+        self._owners: dict[Address, Key] = {}
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """The object last seen, or None."""
@@ -44,6 +51,10 @@ class Cache:
         """Namespaces and names of all objects of a kind."""
         return (Key(namespace, name) for k, namespace, name in list(self._objects) if k == kind.kind)
 
+    def owner(self, manifest: Manifest) -> Key | None:
+        """The ModelDeployment whose child this object was when it was last seen; its label may be gone since."""
+        return self._owners.get(_address(manifest))
+
     def put(self, manifest: Manifest) -> None:
         """Take in an object unless a newer version of it is known."""
         address = _address(manifest)
@@ -52,8 +63,7 @@ class Cache:
             return
         meta = {k: v for k, v in manifest["metadata"].items() if k != "managedFields"}
         self._objects[address] = {**manifest, "metadata": meta}
-        if manifest["kind"] != names.KIND and (key := owner_key(manifest)):
-            self._children[key].add(address)
+        self._place(address, None if manifest["kind"] == names.KIND else owner_key(manifest))
 
     def drop(self, manifest: Manifest) -> None:
         """Forget an object that is gone; a newer one of the same name stays."""
@@ -62,10 +72,17 @@ class Cache:
         if known is None or known["metadata"]["uid"] != manifest["metadata"]["uid"]:
             return
         del self._objects[address]
-        if key := owner_key(manifest):
-            self._children[key].discard(address)
-            if not self._children[key]:
-                del self._children[key]
+        self._place(address, None)
+
+    def _place(self, address: Address, key: Key | None) -> None:
+        """Make it a child of `key`, and of nobody else."""
+        if (before := self._owners.pop(address, None)) and before != key:
+            self._children[before].discard(address)
+            if not self._children[before]:
+                del self._children[before]
+        if key:
+            self._owners[address] = key
+            self._children[key].add(address)
 
     def refresh(self, live: Iterable[Manifest], *, before: Mapping[Address, str]) -> None:
         """Take in a full list of a kind; drop what was known `before` the list was asked for and is not in it."""
@@ -88,8 +105,6 @@ def _address(manifest: Manifest) -> Address:
 
 
 def _newer(known: Manifest, other: Manifest) -> bool:
-    """Whether `known` is a later version of the same object. Versions are compared as numbers, as the API allows."""
-    if known["metadata"]["uid"] != other["metadata"]["uid"]:
-        return False
+    """Whether `known` is of a later version. Versions of one kind are compared as numbers, as the API allows."""
     mine, theirs = known["metadata"]["resourceVersion"], other["metadata"]["resourceVersion"]
     return mine.isdigit() and theirs.isdigit() and int(mine) > int(theirs)

@@ -2,59 +2,56 @@
 
 Every field that we render must be there with its value. Fields that we do not render are the API server's or other
 people's, except where an addition would change what we mean: selectors, and lists such as containers or ports, must
-match in full. Quantities are compared by value, because the API server rewrites `1000m` to `1`.
+match in full, and nothing of `OVERRIDING` may be added. Quantities are compared by value, because the API server
+rewrites `1000m` to `1`.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-EXACT = frozenset({"selector", "matchLabels"})
+from serinus_operator.quantity import amount
+
+EXACT = frozenset({"selector", "matchLabels", "nodeSelector"})
+OF_USERS = frozenset({"labels", "annotations"})
+OVERRIDING = frozenset(
+    {
+        *("command", "envFrom", "lifecycle", "workingDir", "volumeDevices", "privileged"),  # of a container
+        *("initContainers", "hostAliases", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"),  # of a pod
+        *("affinity", "nodeName", "nodeSelector", "runtimeClassName", "schedulingGates", "serviceAccountName"),
+        *("paused", "minReadySeconds", "publishNotReadyAddresses", "externalIPs"),  # of a Deployment, of a Service
+    }
+)
+"""Fields that the API server never fills in, and that make other pods or another Service of what we render."""
+QUANTITIES = frozenset({"limits", "requests", "sizeLimit"})
 IGNORED = frozenset({"replicas", "resourceVersion", "uid"})
 """Replicas have a way of their own (`/scale`)."""
-_FACTORS = {
-    **{s: Decimal(1000) ** n for n, s in enumerate(("", "k", "M", "G", "T", "P", "E"))},
-    **{s: Decimal(1024) ** n for n, s in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
-    "m": Decimal("0.001"),
-    "u": Decimal("0.000001"),
-    "n": Decimal("0.000000001"),
-}
 
 
 def differs(wanted: Any, live: Any, field: str = "") -> bool:
     """Whether `live` lacks something of `wanted`, or has more where more is wrong."""
-    if live is None and not wanted:
-        return False  # the API server drops empty values
+    if wanted == live or (live is None and _is_empty(wanted)):
+        return False  # the usual case first: this runs for every field of every child; empty values are dropped
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping):
             return True
-        if field in EXACT and set(live) - set(wanted):
+        added = set(live) - set(wanted)
+        overriding = () if field in OF_USERS else added & OVERRIDING
+        if (added and field in EXACT) or any(live[key] for key in overriding):
             return True
-        return any(differs(value, live.get(key), key) for key, value in wanted.items() if key not in IGNORED)
+        below = {key: field if field in QUANTITIES else key for key in wanted if key not in IGNORED}
+        return any(differs(wanted[key], live.get(key), name) for key, name in below.items())
     if isinstance(wanted, list | tuple):
         if not isinstance(live, list | tuple) or len(live) != len(wanted):
             return True
         return any(differs(w, found, field) for w, found in zip(wanted, live, strict=True))
-    if wanted == live:
-        return False
-    return not _same_quantity(wanted, live)
+    return not (field in QUANTITIES and _same_quantity(wanted, live))
+
+
+def _is_empty(wanted: Any) -> bool:
+    """Whether the API server drops the value. False and 0 stay: `allowPrivilegeEscalation: false` is a statement."""
+    return not wanted and not isinstance(wanted, bool | int)
 
 
 def _same_quantity(wanted: Any, live: Any) -> bool:
     a, b = amount(wanted), amount(live)
     return a is not None and a == b
-
-
-def amount(value: Any) -> Decimal | None:
-    """A Kubernetes quantity as a number: `256Mi` is 268435456. None for anything else."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return None
-    text = str(value)
-    digits = text.rstrip("kKMGTPEimun")
-    factor = _FACTORS.get(text[len(digits) :])
-    if factor is None:
-        return None
-    try:
-        return Decimal(digits) * factor
-    except InvalidOperation:
-        return None

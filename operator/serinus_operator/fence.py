@@ -4,9 +4,9 @@
     writes stop after  10 s    without a renewal, by our own monotonic clock
     one write takes    4 s     at most (cluster/kubernetes.py), so none outlives the term
 
-The clock is read before the renewal is sent, so a slow answer shortens the term. A process that was paused finds its
-term over when it wakes; a write that was already on its way then carries the resourceVersion of an old observation,
-and the API server refuses it.
+The clock is read before a renewal of ours is sent, so a slow answer shortens the term, and after another's renewal was
+seen, so a slow answer lengthens the wait. A process that was paused finds its term over when it wakes; a write that was
+already on its way then carries the resourceVersion of an old observation, and the API server refuses it.
 """
 
 import asyncio
@@ -65,18 +65,20 @@ class Fence:
             await self._release()
 
     async def _renew(self) -> None:
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         lease = await self._cluster.get(LEASE, self._namespace, self._name)
         if lease is None:
             await self._cluster.create(self._manifest(transitions=0))
-        elif self._may_take(lease["spec"], now):
+        elif self._may_take(lease["spec"], loop.time()):
             spec, meta = lease["spec"], lease["metadata"]
             changes = spec.get("leaseTransitions", 0) + (spec.get("holderIdentity") != self.identity)
             precondition = Precondition(uid=meta["uid"], resource_version=meta["resourceVersion"])
             await self._cluster.replace(self._manifest(transitions=changes), precondition)
         else:
+            self._until = float("-inf")
             return
-        self._until = now + TERM_SECONDS
+        self._until = begun + TERM_SECONDS
 
     def _may_take(self, spec: Mapping[str, Any], now: float) -> bool:
         """Ours, free, left by an earlier process of this pod, or not renewed for its duration as seen by our clock."""

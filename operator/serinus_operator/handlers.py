@@ -14,6 +14,21 @@ from serinus_operator.cluster.port import CHILDREN, MODEL_DEPLOYMENT, Kind
 from serinus_operator.queue import Key
 
 
+class NoDiffs(kopf.DiffBaseStorage):
+    """Kopf compares each object with its last-handled state, by deep copies and even when nobody asks: it need not."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing of an object matters to Kopf."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Nothing was handled before."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is kept."""
+
+
 def register(registry: kopf.OperatorRegistry, cache: Cache, enqueue: Callable[[Key], None]) -> None:
     """Watch ModelDeployments and their children."""
     for kind in (MODEL_DEPLOYMENT, *CHILDREN):
@@ -28,9 +43,10 @@ def _watch(registry: kopf.OperatorRegistry, kind: Kind, cache: Cache, enqueue: C
     )
     async def observed(event: kopf.RawEvent, **_: Any) -> None:
         manifest: dict[str, Any] = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
+        concerned = {cache.owner(manifest), owner_key(manifest)}
         if event["type"] == "DELETED":
             cache.drop(manifest)
         else:
             cache.put(manifest)
-        if key := owner_key(manifest):
+        for key in filter(None, concerned):
             enqueue(key)

@@ -176,6 +176,7 @@ def configure_kopf(settings: kopf.OperatorSettings, operator: Operator) -> None:
         address = (kind.group, kind.version, kind.plural) if kind.group else (kind.version, kind.plural)
         settings.watching.label_selectors[address] = selector
     settings.persistence.finalizer = f"{names.PREFIX}/finalizer"
+    settings.persistence.diffbase_storage = handlers.NoDiffs()
     settings.process.ultimate_exiting_timeout = EXIT_SECONDS
 
 

@@ -10,6 +10,8 @@ from serinus_api.runtime import LOAD_PATH, METRICS_PORT, LoadReport
 from serinus_operator.cluster.port import Manifest
 
 SCRAPE_SECONDS = 1.0
+SOURCE_SECONDS = 20.0
+"""A pod looks at its source once a minute, so asking it more often than this tells nothing new."""
 
 
 Locate = Callable[[Manifest], tuple[str, int] | None]
@@ -28,6 +30,7 @@ class PodMetrics:
     def __init__(self, locate: Locate = pod_address) -> None:
         self._locate = locate
         self._session: aiohttp.ClientSession | None = None
+        self._sources: dict[str, tuple[float, str | None]] = {}  # by pod UID: when asked, and the answer
 
     async def close(self) -> None:
         """Close the connections."""
@@ -52,5 +55,15 @@ class PodMetrics:
 
     async def source_changed(self, pods: Sequence[Manifest]) -> str | None:
         """What any of these pods has found different at its source; None where none has, or none answers."""
-        reports = await asyncio.gather(*(self.load(pod) for pod in pods))
-        return next((report.source_changed for report in reports if report and report.source_changed), None)
+        answers = await asyncio.gather(*(self._source(pod) for pod in pods))
+        return next((answer for answer in answers if answer), None)
+
+    async def _source(self, pod: Manifest) -> str | None:
+        """One pod's answer, at most `SOURCE_SECONDS` old."""
+        now = asyncio.get_running_loop().time()
+        self._sources = {uid: known for uid, known in self._sources.items() if now - known[0] < SOURCE_SECONDS}
+        uid = pod["metadata"]["uid"]
+        if uid not in self._sources:
+            report = await self.load(pod)
+            self._sources[uid] = (now, report.source_changed if report else None)
+        return self._sources[uid][1]

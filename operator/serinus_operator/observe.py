@@ -11,15 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from serinus_api import names
+from serinus_api.base import ApiModel
 from serinus_api.conditions import Reason
-from serinus_api.v1alpha1 import ModelDeployment, ResolutionPhase, spec_hash
-from serinus_operator.cache import Cache
+from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash
+from serinus_operator.cache import Cache, controller_of
 from serinus_operator.cluster.errors import Denied
-from serinus_operator.cluster.port import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, POD, SERVICE, Cluster, Manifest
+from serinus_operator.cluster.port import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    POD,
+    SERVICE,
+    Cluster,
+    Kind,
+    Manifest,
+)
 from serinus_operator.decide.pods import pod_state
-from serinus_operator.decide.sources import parse_source
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
+from serinus_operator.sources import parse_source
 from serinus_operator.state import (
     Observation,
     PodState,
@@ -34,9 +44,20 @@ AskPods = Callable[[list[Manifest]], Awaitable[str | None]]
 """Asks ready pods whether their source has changed under them (`metrics.source_changed`)."""
 
 
+class _Spec(ApiModel):
+    """The spec alone, for reading it strictly; status and metadata may hold more than this version knows."""
+
+    spec: ModelDeploymentSpec
+
+
 def read_subject(manifest: Manifest) -> Subject:
-    """A ModelDeployment as it was read. Raises pydantic.ValidationError where the API server let nonsense through."""
+    """A ModelDeployment as it was read.
+
+    Raises pydantic.ValidationError for one that another version of the API let through. An unknown field of the spec is
+    refused as well: ignoring it would give the spec another hash, and its pods another template.
+    """
     parsed = ModelDeployment.model_validate(manifest)
+    _Spec.model_validate({"spec": manifest["spec"]}, extra="forbid")
     meta = parsed.metadata
     return Subject(
         namespace=meta.namespace,
@@ -61,15 +82,14 @@ class Observer:
 
     async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
         """Everything that a decision may look at. `failure` is what the last attempt to act ran into."""
-        key = Key(subject.namespace, subject.name)
-        pods = [p for p in self.cache.children(key, POD) if "deletionTimestamp" not in p["metadata"]]
+        pods = self._children(subject, POD)
         preflight = _preflight(subject, pods)
-        entry = self.cache.get(SERVICE, subject.namespace, subject.name)
-        selector = entry["spec"].get("selector", {}) if entry else {}
+        services = {service["metadata"]["name"]: service for service in self._children(subject, SERVICE)}
+        selector = services[subject.name]["spec"].get("selector", {}) if subject.name in services else {}
         source = await self._source(subject) if _reads_source(subject, preflight) else None
         return Observation(
-            records=self._records(key),
-            workloads=self._workloads(key, pods),
+            records=self._records(subject),
+            workloads=self._workloads(subject, pods),
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
             source=source,
@@ -77,9 +97,14 @@ class Observer:
             source_changed=await self._source_changed(subject, pods),
         )
 
-    def _records(self, key: Key) -> dict[str, RevisionRecord]:
+    def _children(self, subject: Subject, kind: Kind) -> list[Manifest]:
+        """What carries our labels, but for what goes away and for what a deleted namesake or somebody else controls."""
+        found = self.cache.children(Key(subject.namespace, subject.name), kind)
+        return [m for m in found if "deletionTimestamp" not in m["metadata"] and _may_be_ours(m, subject)]
+
+    def _records(self, subject: Subject) -> dict[str, RevisionRecord]:
         found = {}
-        for manifest in self.cache.children(key, CONTROLLER_REVISION):
+        for manifest in self._children(subject, CONTROLLER_REVISION):
             try:
                 record = read_record(manifest)
             except (KeyError, TypeError):
@@ -87,12 +112,9 @@ class Observer:
             found[record.name] = record
         return found
 
-    def _workloads(self, key: Key, pods: list[Manifest]) -> dict[str, WorkloadState]:
-        return {
-            manifest["metadata"]["name"]: workload_state(manifest, pods)
-            for manifest in self.cache.children(key, DEPLOYMENT)
-            if "deletionTimestamp" not in manifest["metadata"]
-        }
+    def _workloads(self, subject: Subject, pods: list[Manifest]) -> dict[str, WorkloadState]:
+        deployments = self._children(subject, DEPLOYMENT)
+        return {manifest["metadata"]["name"]: workload_state(manifest, pods) for manifest in deployments}
 
     async def _source(self, subject: Subject) -> SourceState:
         source = parse_source(subject.spec.model.uri)
@@ -109,6 +131,12 @@ class Observer:
         if source is None or source.pinned_by_copy or stable is None:
             return None
         return await self.ask_pods([p for p in pods if p["metadata"]["labels"].get(names.LABEL_REVISION) == stable])
+
+
+def _may_be_ours(manifest: Manifest, subject: Subject) -> bool:
+    """Controlled by this very ModelDeployment, or by nothing (to be adopted). Serving pods belong to a ReplicaSet."""
+    owner = controller_of(manifest)
+    return owner.get("uid") in (None, subject.uid) or (manifest["kind"], owner.get("kind")) == ("Pod", "ReplicaSet")
 
 
 def config_map_source(manifest: Mapping[str, Any] | None, name: str, key: str) -> SourceState:

@@ -1,10 +1,14 @@
 """The operator's settings, read once from the environment at start. The chart writes them."""
 
+import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Final, Literal, Self
+
+PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+MAX_PORT: Final = 65535
 
 
 class SettingsError(ValueError):
@@ -45,21 +49,20 @@ class Settings:
         image = env.get("SERINUS_RUNTIME_IMAGE")
         if not image:
             raise SettingsError("SERINUS_RUNTIME_IMAGE is not set: name the image of the runtime (serinus-runtime:…)")
-        log_format = env.get("SERINUS_LOG_FORMAT", "json")
-        if log_format not in ("json", "console"):
-            raise SettingsError(f"SERINUS_LOG_FORMAT is {log_format!r}: use json or console")
+        log_format = _word(env, "SERINUS_LOG_FORMAT", "json", ("json", "console"))
+        levels = tuple(logging.getLevelNamesMapping())
         return cls(
             runtime_image=image,
-            runtime_image_pull_policy=env.get("SERINUS_RUNTIME_IMAGE_PULL_POLICY", "IfNotPresent"),
+            runtime_image_pull_policy=_word(env, "SERINUS_RUNTIME_IMAGE_PULL_POLICY", "IfNotPresent", PULL_POLICIES),
             namespace=env.get("SERINUS_NAMESPACE", "serinus-system"),
             identity=env.get("SERINUS_POD_UID") or f"{socket.gethostname()}-{os.getpid()}",
             watch_namespaces=_words(env.get("SERINUS_WATCH_NAMESPACES", "")),
             workers=_number(env, "SERINUS_WORKERS", 4),
             resync_seconds=float(_number(env, "SERINUS_RESYNC_SECONDS", 60)),
             log_format="console" if log_format == "console" else "json",
-            log_level=env.get("SERINUS_LOG_LEVEL", "INFO").upper(),
-            health_port=_number(env, "SERINUS_HEALTH_PORT", 8080),
-            metrics_port=_number(env, "SERINUS_METRICS_PORT", 9090),
+            log_level=_word(env, "SERINUS_LOG_LEVEL", "INFO", levels, upper=True),
+            health_port=_number(env, "SERINUS_HEALTH_PORT", 8080, most=MAX_PORT),
+            metrics_port=_number(env, "SERINUS_METRICS_PORT", 9090, most=MAX_PORT),
             lease_name=env.get("SERINUS_LEASE_NAME", "serinus-operator"),
             allow_hosts=_words(env.get("SERINUS_DOWNLOAD_ALLOW_HOSTS", "")),
             operator_pod_labels=_labels(env.get("SERINUS_OPERATOR_POD_LABELS", "")),
@@ -75,8 +78,16 @@ def _labels(text: str) -> dict[str, str] | None:
     return pairs or None
 
 
-def _number(env: Mapping[str, str], name: str, default: int) -> int:
+def _word(env: Mapping[str, str], name: str, default: str, allowed: Sequence[str], *, upper: bool = False) -> str:
+    text = env.get(name, default)
+    word = text.upper() if upper else text
+    if word not in allowed:
+        raise SettingsError(f"{name} is {text!r}: use one of {', '.join(allowed)}")
+    return word
+
+
+def _number(env: Mapping[str, str], name: str, default: int, *, most: int = 1_000_000) -> int:
     text = env.get(name, str(default))
-    if not text.isdigit() or int(text) < 1:
-        raise SettingsError(f"{name} is {text!r}: use a whole number of at least 1")
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise SettingsError(f"{name} is {text!r}: use a whole number from 1 to {most}")
     return int(text)

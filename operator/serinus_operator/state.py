@@ -136,7 +136,7 @@ class Memory:
     """What a restart may lose. Empty memory holds things back, it never hurries them."""
 
     work: str = ""
-    """Identity of the step that the clock below runs for: spec hash, attempt kind and phase."""
+    """Identity of the step that the clock below runs for: object, spec hash and phase."""
     since: float = 0.0
     """Monotonic start of that step, so that elapsed = now - since."""
     not_before: float = 0.0
@@ -204,6 +204,8 @@ class Decision:
     copy: Copy | None = None
     preflight: PreflightIntent | None = None
     keep_records: frozenset[str] = frozenset()
+    refused: bool = False
+    """True: the spec is rejected, and what served before serves on."""
     frozen: bool = False
     """True: children stay as they are, nothing is made, changed or removed."""
     requeue_seconds: float | None = None

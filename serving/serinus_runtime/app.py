@@ -17,7 +17,7 @@ import orjson
 from serinus_api.runtime import HEADER_REVISION, HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
 from serinus_runtime import __version__
 from serinus_runtime.connection import BEGAN
-from serinus_runtime.errors import InvalidRequest, NotAllowed, RequestRefused, Unavailable, Unknown
+from serinus_runtime.errors import InvalidRequest, NotAllowed, ReceiptTimeout, RequestRefused, Unavailable, Unknown
 from serinus_runtime.limits import ClientGone, Gate, read_body
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.server import Message, Receive, Scope, Send
@@ -226,10 +226,11 @@ class Application:
         """Answer with the error. A body that was not read is taken and dropped for a while: a connection that is
         closed under a sender loses the answer too."""
         body = orjson.dumps({"error": refusal.message[:_MAX_ERROR]})
-        if unread is None:
-            await self._send(send, refusal.status, body, [_JSON, *refusal.headers])
+        headers = [_JSON, *refusal.headers] if unread is None else [_JSON, _CLOSE, *refusal.headers]
+        if unread is None or isinstance(refusal, ReceiptTimeout):
+            await self._send(send, refusal.status, body, headers)
             return
-        await self._send(send, refusal.status, body, [_JSON, _CLOSE, *refusal.headers], more=True)
+        await self._send(send, refusal.status, body, headers, more=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while (await unread()).get("more_body", False):

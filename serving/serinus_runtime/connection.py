@@ -5,10 +5,11 @@ request, an end of life for connections that came around the gateway, JSON error
 which has begun to arrive. A sweep once a second does what would otherwise take a timer for each request.
 """
 
+import asyncio
 import random
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from uvicorn.config import Config
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serinus_api.runtime import HEADER_VIA, RuntimeConfig
+from serinus_runtime.corked import Corked
 
 BEGAN = "serinus.began"
 """Key in the ASGI scope: when the request's first byte came (monotonic seconds)."""
@@ -62,6 +64,11 @@ class Connection(HttpToolsProtocol):
         self._beside_body = 0
         """Bytes read since the request began, or since the last piece of body: headers or trailers."""
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has come."""
+        self.corked = Corked(transport)
+        super().connection_made(cast("asyncio.Transport", self.corked))
+
     def data_received(self, data: bytes) -> None:
         """Parse, and end a connection that sends headers or trailers without end."""
         self._piece = len(data)
@@ -105,6 +112,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """The answer is out."""
+        self.corked.flush()
         self.idle_since = time.monotonic()
         super().on_response_complete()
 

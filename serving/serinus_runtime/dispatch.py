@@ -1,7 +1,8 @@
 """Where an inference runs: at once on the event loop when it is short, else on a small pool of threads.
 
 A hop to a thread costs more than a tiny model; a long model on the loop would stop everything else. Which is which is
-measured for each size of input, a power of two of its bytes, and follows the model as it changes. Used by `plane.py`.
+measured for each size of input, a power of two of its bytes. A model that once took far longer than its size had let
+expect never runs on the loop again (`inline_watch.py`). Used by `plane.py`.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from serinus_runtime.codec import InferRequest
-from serinus_runtime.errors import Unavailable
+from serinus_runtime.errors import InferenceFailed, Unavailable
+from serinus_runtime.inline_watch import InlineWatch
 from serinus_runtime.limits import Gate
 from serinus_runtime.session import ModelSession, new_run_options
 from serinus_runtime.tensors import Array
@@ -28,6 +30,8 @@ class Dispatcher:
         self._gate = gate
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="inference")
         self._seconds: dict[int, float] = {}
+        self._surprised = False
+        self._watch: InlineWatch | None = None
 
     def learn(self, size_class: int, seconds: float) -> None:
         """Take a measurement into the average of its size class."""
@@ -36,7 +40,7 @@ class Dispatcher:
 
     def runs_inline(self, size_class: int) -> bool:
         """Whether this size is known to be short."""
-        return self._seconds.get(size_class, INLINE_SECONDS) < INLINE_SECONDS
+        return not self._surprised and self._seconds.get(size_class, INLINE_SECONDS) < INLINE_SECONDS
 
     async def run(self, request: InferRequest, timeout: Callable[[], float]) -> list[Array]:
         """The outputs that `request` asks for; `timeout` tells the seconds that are left.
@@ -52,13 +56,9 @@ class Dispatcher:
         size_class = request.size().bit_length()
         await self._gate.enter(timeout())
         if self.runs_inline(size_class):
-            try:
-                started = time.perf_counter()
-                outputs = self._session.run(names, request.feeds)
-                self.learn(size_class, time.perf_counter() - started)
+            outputs = self._run_inline(names, request.feeds, size_class)
+            if outputs is not None:
                 return outputs
-            finally:
-                self._gate.leave()
         options = new_run_options()
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._pool, self._in_thread, names, request.feeds, options, size_class)
@@ -73,6 +73,27 @@ class Dispatcher:
     def close(self) -> None:
         """Take no more work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run_inline(self, names: list[str], feeds: dict[str, Array], size_class: int) -> list[Array] | None:
+        """The outputs, or None when it had to be stopped; then the place is kept for another try in a thread."""
+        watch = self._watch
+        if watch is None:
+            watch = self._watch = InlineWatch()  # here, as it watches the thread that makes it
+        outputs = None
+        started = time.perf_counter()
+        watch.begin()
+        try:
+            outputs = self._session.run(names, feeds, watch.options)
+            self.learn(size_class, time.perf_counter() - started)
+        except InferenceFailed:
+            self._surprised = watch.options.terminate
+            if not self._surprised:
+                raise
+        finally:
+            watch.end()
+            if not self._surprised:
+                self._gate.leave()
+        return outputs
 
     def _in_thread(self, names: list[str], feeds: dict[str, Array], options: object, size_class: int) -> list[Array]:
         """Measured in the thread's own CPU time: the wall clock would count the wait for the interpreter's lock."""

@@ -69,6 +69,7 @@ class _Fetch:
         self._headers = {"Accept-Encoding": "identity"} | headers
         self._resolver = GuardedResolver(source.allow_hosts)
         self._shown = shown(URL(source.uri))
+        self._responses: list[aiohttp.ClientResponse] = []
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
         connector = aiohttp.TCPConnector(resolver=self._resolver, ssl=_trust(self._source), force_close=True)
@@ -83,13 +84,13 @@ class _Fetch:
         try:
             return await self._follow(URL(self._source.uri))
         except BaseException as error:
-            await self._session.close()
-            if isinstance(error, _CLIENT_ERRORS):
-                raise self._translated(error) from error
+            await self.__aexit__(None, error, None)
             raise
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        await self._session.close()
+        await self._session.close()  # breaks connections off, also in the middle of a body, and waits until they are
+        for response in self._responses:
+            response.close()
         if isinstance(error, _CLIENT_ERRORS):
             raise self._translated(error) from error
 
@@ -97,10 +98,10 @@ class _Fetch:
         for _ in range(MAX_REDIRECTS + 1):
             self._check(url)
             response = await self._session.get(url, headers=self._headers, allow_redirects=False)
+            self._responses.append(response)
             if response.status not in _REDIRECTS:
                 return self._checked(response)
             target = response.headers.get("Location", "")
-            response.close()
             url = url.join(URL(target))
         raise ModelRefused(Reason.DOWNLOAD_FAILED, f"{self._shown} redirects more than {MAX_REDIRECTS} times")
 

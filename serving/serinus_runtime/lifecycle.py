@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from serinus_api.conditions import Reason
-from serinus_api.runtime import EXIT_OK, Phase, RuntimeConfig
+from serinus_api.runtime import EXIT_OK, RuntimeConfig
 from serinus_runtime.app import Application
 from serinus_runtime.bento import BentoFront
 from serinus_runtime.connection import ConnectionRules
@@ -103,10 +103,11 @@ class Pod:
                 raise
             msg = f"the source is no longer what this revision serves: {refusal.message}"
             raise ModelRefused(Reason.SOURCE_CHANGED, msg) from refusal
-        self._progress.note(phase=Phase.LOADING, digest=model.digest, size_bytes=model.size)
+        self._progress.note(digest=model.digest, size_bytes=model.size)
         from serinus_runtime.plane import load_plane
 
-        plane = load_plane(self._config, model, self._gate, self._config.threads or self._progress.group.cpus())
+        cpus = self._config.threads or self._progress.group.cpus()
+        plane = load_plane(self._config, model, self._gate, cpus, self._progress.enter)
         self._progress.passed()
         return plane
 

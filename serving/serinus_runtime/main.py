@@ -25,18 +25,19 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     command = _parser().parse_args(arguments).command
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+    configure_logs("json")
+    termination = TerminationMessage(TERMINATION_LOG)
     try:
         config = read_config(os.environ)
+        configure_logs(config.log_format)
+        termination = TerminationMessage(config.termination_log)
+        progress = Progress(termination, own_control_group())
+        return _preflight(config, progress) if command == "preflight" else _serve(config, progress)
     except Misconfigured as error:
-        configure_logs("json")
         log.error("Cannot use the configuration", extra=fields(why=str(error)))
         report = PreflightReport(phase=Phase.RESOLVING, reason=Reason.INVALID_SPEC.value, message=str(error))
-        TerminationMessage(TERMINATION_LOG).write(report)
+        termination.write(report)
         return EXIT_MISCONFIGURED
-    configure_logs(config.log_format)
-    progress = Progress(TerminationMessage(config.termination_log), own_control_group())
-    return _preflight(config, progress) if command == "preflight" else _serve(config, progress)
 
 
 def _preflight(config: RuntimeConfig, progress: Progress) -> int:

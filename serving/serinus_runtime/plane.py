@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from serinus_api.runtime import RuntimeConfig
+from serinus_api.runtime import Phase, RuntimeConfig
 from serinus_runtime.codec import EncodedAnswer, InferRequest, decode_request, encode_answer
 from serinus_runtime.dispatch import Dispatcher
 from serinus_runtime.limits import Gate
@@ -65,16 +65,20 @@ class Plane:
         self._dispatcher.close()
 
 
-def load_plane(config: RuntimeConfig, model: LocalModel, gate: Gate, cpus: int) -> Plane:
-    """Load and warm up a verified local model; blocking.
+def load_plane(
+    config: RuntimeConfig, model: LocalModel, gate: Gate, cpus: int, enter: Callable[[Phase], None]
+) -> Plane:
+    """Load and warm up a verified local model; blocking. `enter` is told of each phase.
 
     Raises:
         ModelRefused: LoadFailed or OutOfMemory.
 
     """
+    enter(Phase.LOADING)
     started = time.perf_counter()
     session = ModelSession(model.path, config.threads or cpus)
     loaded = time.perf_counter()
+    enter(Phase.INFERRING)
     plane = Plane(config, model, session, gate, config.threads or cpus)
     plane.learn(session.warm_up())
     seconds = {"load_seconds": round(loaded - started, 4), "warm_up_seconds": round(time.perf_counter() - loaded, 4)}

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, cast
 import uvicorn
 
 from serinus_runtime.connection import Connection, ConnectionRules
+from serinus_runtime.errors import Misconfigured
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -22,6 +23,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEEP_ALIVE_SECONDS = 120
+_BACKLOG = 2048
 _SWEEP_SECONDS = 1.0
 _ARRIVAL_SECONDS = 0.2
 
@@ -94,10 +96,16 @@ class Port(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; an empty host means every address, IPv4 and IPv6 alike where the kernel has both."""
-    if host:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=2048)
-    return socket.create_server(("", port), backlog=2048)
+    """A listening socket; an empty host means every address, IPv4 and IPv6 alike where the kernel has both.
+
+    Raises:
+        Misconfigured: the address is not ours, or taken.
+
+    """
+    both = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        msg = f"cannot listen on {host or 'all addresses'}, port {port}: {error.strerror}"
+        raise Misconfigured(msg) from error

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from serinus_api.conditions import Reason
 from serinus_api.runtime import RuntimeConfig
 from serinus_runtime.copying import file_facts
 from serinus_runtime.errors import ModelRefused
@@ -34,11 +35,14 @@ def describe_change(before: Facts, now: Facts) -> str | None:
 
 
 async def watch_source(config: RuntimeConfig, before: Facts, tell: Callable[[str | None], None]) -> None:
-    """Look every `source_check_seconds` and tell what has changed; a source out of reach is no news."""
+    """Look every `source_check_seconds` and tell what has changed. A source out of reach is no news, a lost one is."""
     told: str | None = None
     while before:
         await asyncio.sleep(config.source_check_seconds)
-        change = describe_change(before, await _look(config, before))
+        try:
+            change = describe_change(before, await _look(config, before))
+        except ModelRefused as refusal:
+            change = refusal.message if refusal.reason is Reason.NOT_FOUND else told
         if change != told:
             told = change
             tell(change)
@@ -50,10 +54,7 @@ async def _look(config: RuntimeConfig, before: Facts) -> Facts:
         return await asyncio.to_thread(_files, config, list(before))
     from serinus_runtime.download import look
 
-    try:
-        return await look(config.source)
-    except ModelRefused:
-        return {}
+    return await look(config.source)
 
 
 def _files(config: RuntimeConfig, names: list[str]) -> Facts:

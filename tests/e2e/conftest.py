@@ -5,7 +5,7 @@ Needs a cluster that is up and has the images (`make cluster images`); installs 
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from tests.e2e.harness.figures import Figures, table, totals
 from tests.e2e.harness.helm import Images
 from tests.e2e.harness.invariants import Watcher
 from tests.e2e.harness.stage import Stage
+from tests.e2e.harness.waiting import PATIENCE
 from tests.e2e.harness.world import RUN_LABEL, World
 
 HERE = Path(__file__).parent
 FREE = ("test_chart",)
 """Modules that need no cluster."""
+TOLD = pytest.StashKey[dict[str, Any]]()
+"""What the controller tells all workers: the folder of the run, the seed, the images."""
+WATCHER = pytest.StashKey[Watcher]()
 STAGES = {"own_operator": 2, "last": 3}
 
 
@@ -30,15 +34,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_operator: brings its own operator, after those that share one")
+    config.addinivalue_line("markers", "long: waits for minutes; begins first")
     config.addinivalue_line("markers", "last: looks back on all other stories")
     worker = getattr(config, "workerinput", None)
     if worker:
-        config.e2e = worker["e2e"]  # type: ignore[attr-defined]
+        config.stash[TOLD] = worker["e2e"]
     else:
         folder = tempfile.mkdtemp(prefix="serinus-e2e-")
         seed = config.getoption("--seed")
         seed = int.from_bytes(os.urandom(3)) if seed is None else seed
-        config.e2e = {"folder": folder, "seed": seed, **image_names()}  # type: ignore[attr-defined]
+        config.stash[TOLD] = {"folder": folder, "seed": seed, **image_names()}
 
 
 def image_names() -> dict[str, str]:
@@ -51,11 +56,15 @@ def image_names() -> dict[str, str]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput["e2e"] = node.config.e2e
+    node.workerinput["e2e"] = node.config.stash[TOLD]
 
 
 def stage_of(item: pytest.Item) -> int:
     return next((stage for mark, stage in STAGES.items() if item.get_closest_marker(mark)), 1)
+
+
+def turn_of(item: pytest.Item) -> tuple[int, bool]:
+    return stage_of(item), item.get_closest_marker("long") is None
 
 
 def is_story(item: pytest.Item) -> bool:
@@ -63,19 +72,19 @@ def is_story(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """By stage; within one as they are written."""
-    stories = sorted((item for item in items if is_story(item)), key=stage_of)
+    """By stage; within one the long ones first, so that none is waited for at the end."""
+    stories = sorted((item for item in items if is_story(item)), key=turn_of)
     items[:] = [item for item in items if not is_story(item)] + stories
     if stories:
         stage_from(config).announce({item.nodeid: stage_of(item) for item in stories})
 
 
 def stage_from(config: pytest.Config) -> Stage:
-    return Stage(Path(config.e2e["folder"]))  # type: ignore[attr-defined]
+    return Stage(Path(config.stash[TOLD]["folder"]))
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """A story is over when its last fixture is."""
     result = yield
     if is_story(item):
@@ -85,7 +94,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    told = request.config.e2e
+    told = request.config.stash[TOLD]
     world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
     yield world
     world.close()
@@ -95,6 +104,7 @@ def shared_world(request: pytest.FixtureRequest) -> Iterator[World]:
 def world(shared_world: World, request: pytest.FixtureRequest) -> Iterator[World]:
     """The cluster with the operator that the story's stage has; what the story makes in it is taken away."""
     stage = stage_of(request.node)
+    shared_world.stage.once("begin", shared_world.begin)
     shared_world.stage.wait_for_earlier(stage)
     if stage == 1:
         shared_world.stage.once("install the shared operator", shared_world.install_main)
@@ -110,7 +120,7 @@ def namespace(world: World, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed story says what its models and operators said."""
     report = yield
     shared = getattr(item, "funcargs", {}).get("world")
@@ -130,18 +140,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         kubeconfig()
     except ClusterError:
         return  # the stories will say it
-    config.watcher = Watcher(Path(config.e2e["folder"]))  # type: ignore[attr-defined]
-    config.watcher.start()  # type: ignore[attr-defined]
+    config.stash[WATCHER] = Watcher(Path(config.stash[TOLD]["folder"]))
+    config.stash[WATCHER].start()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The controller removes what the run leaves: the shared operator and the namespaces."""
     config = session.config
-    watcher = getattr(config, "watcher", None)
+    watcher = config.stash.get(WATCHER, None)
     if watcher is None:
         return
     watcher.stop()
-    told = config.e2e  # type: ignore[attr-defined]
+    told = config.stash[TOLD]
+    if not stage_from(config).begun:
+        return
     world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
     world.uninstall_main()
     world.kubectl.try_("delete", "namespaces", "-l", RUN_LABEL, "--wait=false")
@@ -151,9 +163,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The figures of the run."""
-    told = getattr(config, "e2e", None)
+    told = config.stash.get(TOLD, {})
     rows = Figures(Path(told["folder"])).read() if told else []
     if rows:
         terminalreporter.section("figures")
+        if PATIENCE != 1:
+            terminalreporter.write_line(f"deadlines were {PATIENCE:g} times as long as promised (SERINUS_E2E_PATIENCE)")
         for line in (*table(rows), totals(rows), f"seed {told['seed']}; histories in {told['folder']}"):
             terminalreporter.write_line(line)

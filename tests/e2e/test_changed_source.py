@@ -1,5 +1,6 @@
 """Failure table: the source is overwritten in place while it is served. What a revision serves never changes."""
 
+import pytest
 from tests.e2e.harness import oip
 from tests.e2e.harness.models import Model, config_map
 from tests.e2e.harness.waiting import Stopwatch, wait_for
@@ -36,7 +37,7 @@ def test_an_overwritten_config_map_changes_nothing_and_new_pods_serve_the_same(w
         model.wait_ready()
         assert answers(model) == [DOUBLED] * 3
         assert before < model.incarnations()
-        copy = world.api.get("configmaps", namespace, stable)
+        copy = world.api.read("configmaps", namespace, stable)
         assert copy["immutable"] is True
     light.assert_none_lost()
     assert model.revisions == [stable]
@@ -81,6 +82,7 @@ def test_an_overwritten_download_is_noticed_and_never_served(world: World, names
     changes_under(world, model, lambda: files.put(path, doubler(5.0)))
 
 
+@pytest.mark.long
 def test_an_overwritten_download_is_noticed_without_a_new_pod(world: World, namespace: str) -> None:
     files = world.files()
     path = f"/{namespace}/model.onnx"

@@ -56,7 +56,7 @@ def test_a_deleted_model_can_be_made_again_at_once(world: World, namespace: str)
     model.wait_ready()
     owner = model.live()["metadata"]["uid"]
     assert owner != before
-    service = world.api.get("services", namespace, "again")
+    service = world.api.read("services", namespace, "again")
     assert [reference["uid"] for reference in service["metadata"]["ownerReferences"]] == [owner]
 
 
@@ -72,7 +72,7 @@ def test_a_deleted_namespace_goes_although_its_model_was_rolling(world: World, n
         lambda: world.api.get("namespaces", None, namespace) is None,
         seconds=60,
         what="the namespace is gone",
-        describe=lambda: world.api.get("namespaces", None, namespace)["status"],
+        describe=lambda: world.api.read("namespaces", None, namespace)["status"],
     )
     world.figures.note("deletion", what="namespace with a rolling model", children_gone_within=watch.seconds)
     complaints = [line for line in world.main_release().logs().splitlines() if namespace in line and "ERROR" in line]

@@ -16,15 +16,15 @@ def test_a_foreign_service_of_the_model_s_name_is_left_untouched(world: World, n
     model = world.model(namespace, "taken")
     spec = {"selector": {"app": "theirs"}, "ports": [{"port": 80}]}
     model.kubectl.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "taken"}, "spec": spec})
-    before = world.api.get("services", namespace, "taken")
+    before = world.api.read("services", namespace, "taken")
     model.apply_onnx(doubler(2.0))
     model.wait_for("Ready", "False", "NameConflict", "Service taken", seconds=60)
     model.wait_for("Stalled", "True", "NameConflict")
     assert model.shown_reason() == "NameConflict"
-    assert world.api.get("services", namespace, "taken") == before
+    assert world.api.read("services", namespace, "taken") == before
     model.kubectl.delete("service", "taken")
     model.wait_ready()
-    assert world.api.get("services", namespace, "taken")["metadata"]["uid"] != before["metadata"]["uid"]
+    assert world.api.read("services", namespace, "taken")["metadata"]["uid"] != before["metadata"]["uid"]
 
 
 def test_a_foreign_deployment_of_the_revision_s_name_is_left_untouched(world: World, namespace: str) -> None:
@@ -35,12 +35,12 @@ def test_a_foreign_deployment_of_the_revision_s_name_is_left_untouched(world: Wo
     with served(world, namespace) as model:
         stable, pods = model.stable, model.incarnations()
         model.kubectl.apply(theirs(revision, world.images.runtime))
-        before = world.api.get("deployments", namespace, revision)["metadata"]
+        before = world.api.read("deployments", namespace, revision)["metadata"]
         model.apply_onnx(doubler(3.0), "third")
         model.wait_for("Ready", "False", "NameConflict", f"Deployment {revision}", seconds=60)
         model.wait_for("Available", "True", "Serving")
         assert model.shown_reason() == "NameConflict"
-        after = world.api.get("deployments", namespace, revision)["metadata"]
+        after = world.api.read("deployments", namespace, revision)["metadata"]
         assert (after["uid"], after["generation"]) == (before["uid"], before["generation"])
         assert "ownerReferences" not in after
         assert names.FIELD_MANAGER not in {entry["manager"] for entry in after["managedFields"]}

@@ -3,6 +3,7 @@
 import pytest
 from dev.cluster import api as cluster
 from tests.e2e.harness.audit import Request, instant, writes
+from tests.e2e.harness.kubectl import Manifest
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.processes import kill, pause, resume
 from tests.e2e.harness.waiting import Stopwatch, hold, wait_for
@@ -40,9 +41,10 @@ def tidy(world: World, model: Model) -> None:
     assert not status.get("candidateRevision")
     assert not status.get("resolution")
     assert not model.pods(names.ROLE_PREFLIGHT)
-    assert world.api.get("services", model.namespace, model.name)["spec"]["selector"][names.LABEL_REVISION] == stable
+    assert world.api.read("services", model.namespace, model.name)["spec"]["selector"][names.LABEL_REVISION] == stable
 
 
+@pytest.mark.long
 def test_an_operator_that_is_killed_at_random_comes_to_the_same_end(
     own_cluster: None, world: World, namespace: str
 ) -> None:
@@ -81,14 +83,10 @@ def until(moment: float) -> None:
     wait_for(lambda: watch.seconds >= moment, seconds=moment + 5, what="the chosen moment")
 
 
-def running(pods: list[dict[str, object]]) -> bool:
+def running(pods: list[Manifest]) -> bool:
     """One pod, and its container is ready."""
-    ready = [
-        pod
-        for pod in pods
-        if all(c["ready"] for c in pod["status"].get("containerStatuses", ({"ready": False},)))  # type: ignore[index,attr-defined]
-    ]
-    return len(pods) == len(ready) == 1
+    containers = [container for pod in pods for container in pod["status"].get("containerStatuses", ())]
+    return len(pods) == len(containers) == 1 and all(container["ready"] for container in containers)
 
 
 def writers(requests: list[Request]) -> set[str | None]:

@@ -97,11 +97,14 @@ def test_pod_security_is_told_in_the_api_server_s_words_and_heals(world: World, 
 
 
 def test_pods_that_never_become_ready_are_given_up_at_the_deadline(world: World, namespace: str) -> None:
-    """The preflight passes, the pods do not start: BentoML, which only they load, cannot make its folder."""
+    """The preflight passes, then the server of the download fails: the pods end again and again."""
+    files = world.files()
+    uri = files.put(f"/once/{namespace}/model.onnx", doubler(3.0))
     with served(world, namespace) as model:
-        unwritable = [{"name": "BENTOML_HOME", "value": "/proc/nowhere"}]
-        model.apply_onnx(doubler(3.0), "third", runtime={"env": unwritable, "startupDeadlineSeconds": 25})
-        refused(world, model, "RolloutHealthy", "CrashLoop", "was not ready within 25 s", final=True, seconds=90)
+        model.kubectl.apply(files.trust("trust"))
+        model.apply(uri, runtime={"caConfigMapRef": {"name": "trust"}, "startupDeadlineSeconds": 30})
+        model.wait_for("ModelValidated", "True", "Passed")
+        refused(world, model, "Ready", "DownloadFailed", "was not ready within 30 s", "500", final=True, seconds=90)
         wait_for(
             lambda: len(world.api.list("deployments", namespace)) == 1,
             seconds=30,

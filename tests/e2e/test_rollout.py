@@ -11,13 +11,15 @@ from tests.models import doubler, unknown_operator
 
 from serinus_api import names
 
-RATE = 30
+RATE = 20
 POD_SECONDS = 45
+ROOM = {"maxConcurrency": 64, "resources": {"requests": {"cpu": "200m", "memory": "160Mi"}}}
+"""A busy machine must not make a pod refuse what it would answer a second later: this is about the change of hands."""
 
 
 def test_an_edited_model_takes_over_without_a_lost_request(world: World, namespace: str) -> None:
     model = world.model(namespace, "edited")
-    model.apply_onnx(doubler(2.0), replicas=2)
+    model.apply_onnx(doubler(2.0), replicas=2, runtime=ROOM)
     model.wait_ready()
     first, url = model.stable, model.status()["url"]
     program = {"prober.py": Path(prober.__file__).read_text()}
@@ -26,12 +28,12 @@ def test_an_edited_model_takes_over_without_a_lost_request(world: World, namespa
     model.kubectl.apply(oip.python_pod("prober", world.images.runtime, *arguments, config="prober"))
 
     with model.probe(rate=RATE) as from_host:
-        model.apply_onnx(doubler(3.0), "second", replicas=2)
+        model.apply_onnx(doubler(3.0), "second", replicas=2, runtime=ROOM)
         model.wait_ready()
         second = model.stable
         wait_for(lambda: not model.pods(revision=first), seconds=60, what="the old pods are gone")
         # Back to what was served before: the revision is known, so no preflight comes before its pods.
-        model.apply_onnx(doubler(2.0), replicas=2)
+        model.apply_onnx(doubler(2.0), replicas=2, runtime=ROOM)
         model.wait_ready()
         wait_for(lambda: not model.pods(revision=second), seconds=60, what="the new pods are gone")
     from_host.assert_none_lost()
@@ -89,7 +91,7 @@ def test_the_stable_deployment_is_restored_while_a_bad_candidate_is_refused(worl
     model.apply_onnx(doubler(2.0), replicas=2)
     model.wait_ready()
     stable = model.stable
-    template = world.api.get("deployments", namespace, stable)["spec"]["template"]
+    template = world.api.read("deployments", namespace, stable)["spec"]["template"]
     model.apply_onnx(unknown_operator(), "bad", replicas=2)
     model.wait_for("ModelValidated", "False", "LoadFailed")
 
@@ -100,7 +102,7 @@ def test_the_stable_deployment_is_restored_while_a_bad_candidate_is_refused(worl
         what="the Deployment is made again from its revision",
     )
     assert restored
-    assert world.api.get("deployments", namespace, stable)["spec"]["replicas"] == 2
+    assert world.api.read("deployments", namespace, stable)["spec"]["replicas"] == 2
     model.wait_for("Available", "True", "Serving", seconds=60)
 
     edits = [
@@ -111,14 +113,14 @@ def test_the_stable_deployment_is_restored_while_a_bad_candidate_is_refused(worl
     world.api.patch("deployments", namespace, stable, edits, "application/json-patch+json")
 
     def as_recorded() -> bool:
-        spec = world.api.get("deployments", namespace, stable)["spec"]
-        return spec["template"] == template and spec["replicas"] == 2
+        spec = world.api.read("deployments", namespace, stable)["spec"]
+        return bool(spec["template"] == template and spec["replicas"] == 2)
 
     wait_for(
         as_recorded,
         seconds=SAID_SECONDS,
         what="the edited Deployment is as its revision says, at its size",
-        describe=lambda: world.api.get("deployments", namespace, stable)["spec"],
+        describe=lambda: world.api.read("deployments", namespace, stable)["spec"],
     )
     model.wait_for("Ready", "False", "LoadFailed")
     assert model.stable == stable

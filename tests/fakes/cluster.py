@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.defaults import defaulted
-from tests.fakes.merge import applied
+from tests.fakes.merge import applied, clone
 
 from serinus_operator.cluster.errors import ClusterError, Conflict, Missing, Refused, Terminating
 from serinus_operator.cluster.port import (
@@ -113,16 +113,16 @@ class FakeCluster:
         live = self.objects.get(_address(manifest))
         if live is None:
             return self._store("ADDED", self._new(manifest))
-        merged = copy.deepcopy(live)
+        merged = clone(live)
         for part in set(manifest) - {"metadata", "status"}:
-            merged[part] = copy.deepcopy(manifest[part])
+            merged[part] = clone(manifest[part])
         merged["metadata"] |= {k: v for k, v in manifest["metadata"].items() if k in ("labels", "annotations")}
         return self._update(live, merged)
 
     def edit(self, kind: Kind, namespace: str, name: str, change: Callable[[Manifest], None]) -> Manifest:
         """What somebody else changes by hand, status included."""
         live = self.objects[kind.kind, namespace, name]
-        changed = copy.deepcopy(live)
+        changed = clone(live)
         change(changed)
         return self._update(live, changed)
 
@@ -139,6 +139,16 @@ class FakeCluster:
         found = [m for (k, _, _), m in sorted(self.objects.items()) if k == kind.kind]
         return [m for m in found if labels.items() <= m["metadata"].get("labels", {}).items()]
 
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that an API server would keep over a restart."""
+        kept = {name: value for name, value in vars(self).items() if name in ("objects", "_applied")}
+        return {**clone(kept), "_versions": copy.copy(self._versions), "_uids": copy.copy(self._uids)}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Be as the cluster was that the snapshot was taken of."""
+        kept = clone({name: snapshot[name] for name in ("objects", "_applied")})
+        vars(self).update(kept, _versions=copy.copy(snapshot["_versions"]), _uids=copy.copy(snapshot["_uids"]))
+
     def collect_garbage(self) -> None:
         """Remove every object whose owner is gone."""
         uids = {m["metadata"]["uid"] for m in self.objects.values()}
@@ -151,12 +161,12 @@ class FakeCluster:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         self._strike(Call("get", kind.kind, namespace, name), after=False)
-        return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
+        return clone(self.objects.get((kind.kind, namespace, name)))
 
     async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Manifest]:
         self._strike(Call("list", kind.kind, namespace or "", ""), after=False)
         found = [m for m in self.of(kind, **labels) if namespace in (None, m["metadata"]["namespace"])]
-        return copy.deepcopy(found)
+        return clone(found)
 
     async def create(self, manifest: Manifest) -> Manifest:
         def act() -> Manifest:
@@ -181,7 +191,7 @@ class FakeCluster:
         def act() -> Manifest:
             live = self._live(manifest, precondition)
             kept = {k: live["metadata"][k] for k in ("uid", "creationTimestamp", "generation") if k in live["metadata"]}
-            whole = {**copy.deepcopy(manifest), "metadata": {**copy.deepcopy(manifest["metadata"]), **kept}}
+            whole = {**clone(manifest), "metadata": {**clone(manifest["metadata"]), **kept}}
             if "status" in live:
                 whole["status"] = live["status"]
             return self._update(live, defaulted(whole))
@@ -223,7 +233,7 @@ class FakeCluster:
 
     def _call(self, verb: str, manifest: Manifest, act: Callable[[], Manifest]) -> Manifest:
         meta = manifest["metadata"]
-        call = Call(verb, manifest["kind"], meta["namespace"], meta["name"], body=copy.deepcopy(manifest))
+        call = Call(verb, manifest["kind"], meta["namespace"], meta["name"], body=clone(manifest))
         before = self.version
         position = len(self.calls)
         if call.kind != LEASE.kind:
@@ -239,7 +249,7 @@ class FakeCluster:
                 verb, call.kind, call.namespace, call.name, changed=self.version != before, body=call.body
             )
         self._strike(call, after=True)
-        return copy.deepcopy(answer)
+        return clone(answer)
 
     def _strike(self, call: Call, *, after: bool) -> None:
         for fault in self.faults:
@@ -250,7 +260,7 @@ class FakeCluster:
         live = self._live(manifest, precondition)
         key = (_address(manifest), manager)
         merged = applied(live, manifest, self._applied.get(key, {}))
-        self._applied[key] = copy.deepcopy(manifest)
+        self._applied[key] = clone(manifest)
         return self._update(live, defaulted(merged))
 
     def _live(self, manifest: Manifest, precondition: Precondition) -> Manifest:
@@ -296,8 +306,9 @@ class FakeCluster:
         self._tell("DELETED", {**gone, "metadata": {**gone["metadata"], "resourceVersion": str(next(self._versions))}})
 
     def _tell(self, event: str, manifest: Manifest) -> None:
+        told = clone(manifest)
         for watcher in list(self.watchers):
-            watcher(event, copy.deepcopy(manifest))
+            watcher(event, told)
 
     def _dependents(self, uid: str) -> Iterator[Manifest]:
         for manifest in list(self.objects.values()):

@@ -3,9 +3,10 @@
 Written from what Kubernetes 1.36 answers to the operator's own manifests.
 """
 
-import copy
 from decimal import Decimal
 from typing import Any
+
+from tests.fakes.merge import clone
 
 Manifest = dict[str, Any]
 
@@ -16,7 +17,7 @@ DECIMAL = {"m": Decimal("0.001"), "k": 1000, "M": 10**6, "G": 10**9}
 
 def defaulted(manifest: Manifest) -> Manifest:
     """A copy with the API server's additions."""
-    made = copy.deepcopy(manifest)
+    made = clone(manifest)
     add = {"Deployment": _deployment, "Pod": _pod_object, "Service": _service, "NetworkPolicy": _network_policy}
     if made["kind"] in add:
         add[made["kind"]](made)
@@ -64,17 +65,21 @@ def _pod(spec: Manifest) -> None:
         if "sizeLimit" in volume.get("emptyDir", {}):
             volume["emptyDir"]["sizeLimit"] = quantity(volume["emptyDir"]["sizeLimit"])
     for container in spec["containers"]:
-        container.setdefault("terminationMessagePath", "/dev/termination-log")
-        container.setdefault("terminationMessagePolicy", "File")
-        container.setdefault("imagePullPolicy", "IfNotPresent")
-        for port in container.get("ports", ()):
-            port.setdefault("protocol", "TCP")
-        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-            if name in container:
-                container[name] = {**PROBE, **container[name]}
-        for values in container.setdefault("resources", {}).values():
-            for key in values:
-                values[key] = quantity(values[key])
+        _container(container)
+
+
+def _container(container: Manifest) -> None:
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    container.setdefault("imagePullPolicy", "IfNotPresent")
+    for port in container.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        if name in container:
+            container[name] = {**PROBE, **container[name]}
+    for values in container.setdefault("resources", {}).values():
+        for key in values:
+            values[key] = quantity(values[key])
 
 
 def _service(manifest: Manifest) -> None:

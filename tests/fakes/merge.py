@@ -4,7 +4,6 @@ Maps are merged field by field, lists with identity item by item, other lists ar
 applied before and leaves out now is removed; what others set stays.
 """
 
-import copy
 from typing import Any
 
 Value = Any
@@ -22,9 +21,18 @@ KEYS = {
 """Lists whose items have an identity. The ports of containers and of Services have different ones."""
 
 
+def clone(value: Value) -> Value:
+    """A deep copy of plain JSON values; several times faster than `copy.deepcopy`."""
+    if isinstance(value, dict):
+        return {key: clone(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clone(item) for item in value]
+    return value
+
+
 def applied(live: Value, wanted: Value, before: Value) -> Value:
     """`live` after its manager, who had applied `before`, applies `wanted`."""
-    return _merged(_without(copy.deepcopy(live), before, wanted), wanted)
+    return _merged(_without(clone(live), before, wanted), wanted)
 
 
 def _keys(field: str, item: Value) -> tuple[str, ...] | None:
@@ -45,7 +53,7 @@ def _merged(live: Value, wanted: Value, field: str = "") -> Value:
         known = {_identity(field, item): item for item in live}
         new = {_identity(field, item): _merged(known.get(_identity(field, item)), item) for item in wanted}
         return [*new.values(), *(item for key, item in known.items() if key not in new)]
-    return copy.deepcopy(wanted)
+    return clone(wanted)
 
 
 def _without(live: Value, before: Value, wanted: Value, field: str = "") -> Value:

@@ -187,7 +187,8 @@ class World:
         self.kill_at: tuple[int, str] | None = None
         """Number of the mutating call at which the operator dies, and `before` or `after` it."""
         self.killed = asyncio.Event()
-        self._requests = 0
+        self.requests = 0
+        """Mutating calls so far; a test may set it back."""
         self._starts = 0
 
     async def __aenter__(self) -> "World":
@@ -232,8 +233,8 @@ class World:
     def killing(self, *, before: bool) -> bool:
         """Whether the operator is to die now. Called around each mutating request."""
         if before:
-            self._requests += 1
-        return self.kill_at == (self._requests, "before" if before else "after")
+            self.requests += 1
+        return self.kill_at == (self.requests, "before" if before else "after")
 
     # What a user does
 

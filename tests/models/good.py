@@ -1,6 +1,7 @@
 """Models that a server should serve."""
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tests.models.build import encoded, model, value
 
@@ -93,7 +94,21 @@ def classifier() -> bytes:
 
 def slow() -> bytes:
     """`rounds` INT64 [1] → `y` FP32 [96, 96] after that many products of matrices; some 30 µs a round."""
+    return _looping([helper.make_node("Squeeze", ["rounds"], ["trips"])])
+
+
+def endless() -> bytes:
+    """`rounds` INT64 [1] → `y` FP32 [96, 96] after a hundred million products, whatever `rounds` says."""
+    million = numpy_helper.from_array(np.array([10**8], dtype=np.int64), "many")
+    return _looping(
+        [helper.make_node("Add", ["rounds", "many"], ["more"]), helper.make_node("Squeeze", ["more"], ["trips"])],
+        million,
+    )
+
+
+def _looping(before: list[onnx.NodeProto], *constants: onnx.TensorProto) -> bytes:
     size = 96
+    matrix = (TensorProto.FLOAT, size, size)
     weight = numpy_helper.from_array(np.eye(size, dtype=np.float32), "eye")
     yes = numpy_helper.from_array(np.array(1, dtype=np.bool_), "yes")
     body = helper.make_graph(
@@ -102,19 +117,12 @@ def slow() -> bytes:
             helper.make_node("Identity", ["go_on"], ["go_on_out"]),
         ],
         "round",
-        [
-            value("i", TensorProto.INT64),
-            value("go_on", TensorProto.BOOL),
-            value("state", TensorProto.FLOAT, size, size),
-        ],
-        [value("go_on_out", TensorProto.BOOL), value("product", TensorProto.FLOAT, size, size)],
+        [value("i", TensorProto.INT64), value("go_on", TensorProto.BOOL), value("state", *matrix)],
+        [value("go_on_out", TensorProto.BOOL), value("product", *matrix)],
     )
-    nodes = [
-        helper.make_node("Squeeze", ["rounds"], ["trips"]),
-        helper.make_node("Loop", ["trips", "yes", "eye"], ["y"], body=body),
-    ]
-    outputs = [value("y", TensorProto.FLOAT, size, size)]
-    return encoded(model(nodes, [value("rounds", TensorProto.INT64, 1)], outputs, [weight, yes]))
+    nodes = [*before, helper.make_node("Loop", ["trips", "yes", "eye"], ["y"], body=body)]
+    inputs, outputs = [value("rounds", TensorProto.INT64, 1)], [value("y", *matrix)]
+    return encoded(model(nodes, inputs, outputs, [weight, yes, *constants]))
 
 
 def picky_size() -> bytes:
@@ -131,3 +139,11 @@ def picky_value() -> bytes:
     nodes = [helper.make_node("Gather", ["table", "row"], ["y"])]
     inputs, outputs = [value("row", TensorProto.INT64, 1)], [value("y", TensorProto.FLOAT, 1, 2)]
     return encoded(model(nodes, inputs, outputs, [table]))
+
+
+def many_tensors(count: int) -> bytes:
+    """`count` inputs FP32 [1] with long names, and an output for each."""
+    names = [f"{'a-rather-long-name-for-a-tensor-' * 2}{i}" for i in range(count)]
+    nodes = [helper.make_node("Neg", [name], [f"{name}-negated"]) for name in names]
+    inputs = [value(name, TensorProto.FLOAT, 1) for name in names]
+    return encoded(model(nodes, inputs, [value(f"{name}-negated", TensorProto.FLOAT, 1) for name in names]))

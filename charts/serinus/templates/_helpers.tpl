@@ -64,6 +64,8 @@ server's audit log). It reads no Secret, and of ConfigMaps it can neither list n
   get     only where a name is taken by an object that it does not watch, to tell whose that is
   patch   server-side apply: repair, and adoption of children that lost their owner
   update  where an addition of somebody else's has to go, which server-side apply leaves in place
+
+`modeldeployments/finalizers` is not among them: owner references that do not block the owner's deletion need it nowhere.
 */}}
 {{- define "serinus.rules" -}}
 - apiGroups: [serving.serinus.dev]
@@ -89,10 +91,10 @@ server's audit log). It reads no Secret, and of ConfigMaps it can neither list n
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, update]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch, update]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]

@@ -32,11 +32,24 @@ WRITE_SECONDS: Final = 4.0
 """Together with the 10 s of the fence below the lease's 15 s: no write outlives the term that it was allowed in."""
 PAGE: Final = 500
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-APPLY: Final = "application/apply-patch+yaml"
+YAML: Final = "application/yaml"
+APPLY: Final = "application/apply-patch+yaml;charset=utf-8"
+"""With its charset, and YAML, the client passes on what `encode` has made; without, it would encode once more."""
 MERGE: Final = "application/merge-patch+json"
+NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
 
 Observe = Callable[[str, str, int], None]
 """Called after each request with verb, resource and HTTP code (0: no answer)."""
+
+
+def encode(body: Manifest) -> bytes:
+    """A body as JSON that is YAML too: YAML knows no surrogate pairs (emoji) and wants control characters escaped.
+
+    Sent as YAML, the API server puts it in its own form. As JSON it would keep our bytes of a ControllerRevision's
+    `data`, and refuse every later patch (a label, an owner that goes), because its own form of the data is another.
+    """
+    text = json.dumps(body, ensure_ascii=False)
+    return NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def parse_error(status: int, body: bytes, verb: str, kind: Kind, headers: Mapping[str, str]) -> ClusterError:
@@ -104,8 +117,10 @@ class KubernetesCluster:
             query = {"limit": str(PAGE), "labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())}
             while True:
                 page = await self._call("list", kind, scope, None, query=query)
+                if not isinstance(page.get("items"), Sequence):
+                    raise Unavailable(f"list {kind.resource}: the answer is no list")
                 found += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
-                if not (more := page["metadata"].get("continue")):
+                if not (more := page.get("metadata", {}).get("continue")):
                     break
                 query = {**query, "continue": more}
         return found
@@ -118,6 +133,7 @@ class KubernetesCluster:
             manifest["metadata"]["namespace"],
             None,
             body=manifest,
+            content_type=YAML,
             query={"fieldManager": names.FIELD_MANAGER},
         )
 
@@ -150,6 +166,7 @@ class KubernetesCluster:
             meta["namespace"],
             meta["name"],
             body=_bound(manifest, precondition),
+            content_type=YAML,
             query={"fieldManager": names.FIELD_MANAGER},
         )
 
@@ -207,7 +224,7 @@ class KubernetesCluster:
                     method[verb],
                     _path(kind, namespace, name),
                     header_params={"Accept": "application/json", "Content-Type": content_type},
-                    body=body,
+                    body=encode(body) if body is not None and content_type in (YAML, APPLY) else body,
                     auth_settings=["BearerToken"],
                 )
                 url += f"?{urlencode(query)}" if query else ""
@@ -219,11 +236,18 @@ class KubernetesCluster:
             self._observe(verb, kind.resource, status)
         if status >= 400:
             raise parse_error(status, content, verb, kind, response.headers)
-        try:
-            parsed: Manifest = json.loads(content)
-        except ValueError as error:
-            raise Unavailable(f"{verb} {kind.resource}: the answer is not JSON") from error
-        return parsed
+        return _parsed(content, f"{verb} {kind.resource}")
+
+
+def _parsed(content: bytes, request: str) -> Manifest:
+    """The answer as an object. What a proxy in between makes up must not pass for one."""
+    try:
+        parsed = json.loads(content)
+    except ValueError as error:
+        raise Unavailable(f"{request}: the answer is not JSON") from error
+    if not isinstance(parsed, dict):
+        raise Unavailable(f"{request}: the answer is no object")
+    return parsed
 
 
 def _path(kind: Kind, namespace: str | None, name: str | None) -> str:

@@ -23,7 +23,7 @@ from serinus_api.v1alpha1 import (
     spec_hash,
     unsupported_fields,
 )
-from serinus_operator.decide import history
+from serinus_operator.decide import history, traffic
 from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
 from serinus_operator.state import (
     Decision,
@@ -50,8 +50,7 @@ def decide(
     wanted = spec_hash(subject.spec)
     status = subject.status
     if subject.spec.paused:
-        verdict = Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false")
-        return Decision(status, memory, Health.PAUSED, verdict, frozen=True)
+        return _paused(subject, observation, memory)
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
         return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
@@ -76,6 +75,22 @@ def decide(
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic, local)
     return _conclude(subject, observation, advance(work), now)
+
+
+def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decision:
+    """Everything as it is, the status's memory included; what runs is named only to be counted."""
+    status, present = subject.status, observation.entry_revision
+    running = (name for name in (status.stable_revision, status.candidate_revision, present) if name)
+    return Decision(
+        status=status,
+        memory=memory,
+        health=Health.PAUSED,
+        verdict=Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false"),
+        replicas=replicas_of(subject),
+        running=tuple(dict.fromkeys(running)),
+        entry=present,
+        frozen=True,
+    )
 
 
 def replicas_of(subject: Subject) -> int:
@@ -110,7 +125,7 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
     workload = observation.workloads.get(stable)
     wanted = replicas_of(subject)
     record = observation.records[stable]
-    clock = f"settled/{stable}"
+    clock = f"{subject.uid}/settled/{stable}"
     findings: Findings = {
         ConditionType.MODEL_RESOLVED: Finding("True", Verdict(Reason.RESOLVED, f"{record.uri} is {record.digest}")),
         ConditionType.MODEL_VALIDATED: Finding(
@@ -124,6 +139,8 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
     if problem and problem.reason is Reason.SOURCE_CHANGED:
         findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
     complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
+    if complete and observation.entry_revision != stable:
+        complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
     if complete:
         memory = Memory()
         health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
@@ -144,7 +161,7 @@ def _refused(
     """The spec stays rejected; the revision that served before serves on."""
     verdict = Verdict(reason_of(rejection.reason) or Reason.LOAD_FAILED, rejection.message)
     decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
-    return replace(decision, findings=_findings_of(rejection, verdict, subject))
+    return replace(decision, findings=_findings_of(rejection, verdict, subject), refused=True)
 
 
 def _findings_of(rejection: RejectedSpec, verdict: Verdict, subject: Subject) -> Findings:
@@ -167,7 +184,9 @@ def _keep_stable(
     subject: Subject, observation: Observation, memory: Memory, now: Instant, verdict: Verdict
 ) -> Decision:
     decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
-    return replace(decision, frozen=not decision.running)
+    workload = observation.workloads.get(subject.status.stable_revision or "")
+    size = workload.replicas if workload and subject.spec.replicas is None else decision.replicas
+    return replace(decision, replicas=size, frozen=not decision.running)
 
 
 def _with_stable(  # the base of every decision that has no candidate
@@ -175,6 +194,7 @@ def _with_stable(  # the base of every decision that has no candidate
 ) -> Decision:
     """The stable revision alone: no candidate, no preflight."""
     stable = subject.status.stable_revision
+    entry = traffic.entry(subject, observation, stable, replicas_of(subject))
     listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
     status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
     return Decision(
@@ -183,8 +203,8 @@ def _with_stable(  # the base of every decision that has no candidate
         health=health,
         verdict=verdict,
         replicas=replicas_of(subject),
-        running=_running(observation, stable, None),
-        entry=stable or observation.entry_revision,
+        running=traffic.running(observation, entry, stable, None),
+        entry=entry,
         keep_records=history.names_of(listed),
     )
 
@@ -195,6 +215,7 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         return _conclude_rejection(subject, observation, step, step.rejected, now)
     stable = step.promoted or subject.status.stable_revision
     candidate, resolution = step.candidate, step.resolution
+    entry = traffic.entry(subject, observation, stable or candidate, replicas_of(subject))
     digest = resolution.digest if resolution else None
     listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
     status = subject.status.model_copy(
@@ -215,8 +236,8 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         verdict=step.waiting or _progress(subject, step),
         findings=step.findings,
         replicas=replicas_of(subject),
-        running=_running(observation, stable, candidate),
-        entry=stable or candidate or observation.entry_revision,
+        running=traffic.running(observation, entry, stable, candidate),
+        entry=entry,
         record=step.record,
         copy=step.copy,
         preflight=step.preflight,
@@ -251,9 +272,3 @@ def _progress(subject: Subject, step: Step) -> Verdict:
         ResolutionPhase.PROVISIONING: "the new revision's pods start",
     }
     return Verdict(Reason.RECONCILING, f"{phase}: {words.get(ResolutionPhase(phase), '')}")
-
-
-def _running(observation: Observation, stable: str | None, candidate: str | None) -> tuple[str, ...]:
-    """Stable, candidate, and the one that the entry Service still names: it goes only after the flip was seen."""
-    leaving = observation.entry_revision if observation.entry_revision in observation.workloads else None
-    return tuple(dict.fromkeys(name for name in (stable, candidate, leaving) if name))

@@ -10,7 +10,7 @@ The words of the scheduler, the kubelet and the program are passed on as they ar
     waiting: CreateContainerConfigError, …                 Waiting    ContainerConfigError
     waiting: CrashLoopBackOff, or ended and restarted      Failing    its report's, OutOfMemory, CrashLoop
     Ready=True                                             Ready
-    Failed or Succeeded                                    Ended      its report's, OutOfMemory, PodLost, …
+    Failed, Succeeded, or ended and never restarted        Ended      its report's, OutOfMemory, PodLost, …
     anything else                                          Starting
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from serinus_api import names
 from serinus_api.conditions import Reason, reason_of
 from serinus_api.runtime import PreflightReport
 from serinus_operator.state import PodState, Progress, Verdict
@@ -37,14 +38,15 @@ def pod_state(pod: Manifest) -> PodState:
     """The state of a pod from its manifest, by the table above."""
     meta = pod["metadata"]
     status = pod.get("status", {})
-    progress, verdict, report = _judge(status)
+    progress, verdict, report = _judge(status, once=pod.get("spec", {}).get("restartPolicy") == "Never")
     return PodState(name=meta["name"], uid=meta["uid"], progress=progress, verdict=verdict, report=report)
 
 
-def _judge(status: Manifest) -> tuple[Progress, Verdict | None, PreflightReport | None]:
-    container: Manifest = next(iter(status.get("containerStatuses", ())), {})
-    if status.get("phase") in ("Failed", "Succeeded"):
-        ended = container.get("state", {}).get("terminated") or {}
+def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, PreflightReport | None]:
+    """`once`: the container is never started again, so its end is the pod's, which the kubelet says a moment later."""
+    container = _our_container(status)
+    ended: Manifest = container.get("state", {}).get("terminated") or {}
+    if status.get("phase") in ("Failed", "Succeeded") or (once and ended):
         report = parse_report(ended.get("message"))
         return Progress.ENDED, _pod_end(status) or _container_end(ended, report), report
     if waiting := _unschedulable(status):
@@ -57,10 +59,16 @@ def _judge(status: Manifest) -> tuple[Progress, Verdict | None, PreflightReport 
         return Progress.WAITING, Verdict(Reason.IMAGE_PULL_FAILED, _words(held)), None
     if held.get("reason") in CONFIG_REASONS:
         return Progress.WAITING, Verdict(Reason.CONTAINER_CONFIG_ERROR, _words(held)), None
-    if ended := (state.get("terminated") or last):
+    if ended := (ended or last or {}):
         report = parse_report(ended.get("message"))
         return Progress.FAILING, _container_end(ended, report), report
     return Progress.STARTING, None, None
+
+
+def _our_container(status: Manifest) -> Manifest:
+    """The status of the container with the model: not that of a sidecar that somebody else adds to pods."""
+    found = {c.get("name"): c for c in status.get("containerStatuses", ())}
+    return found.get(names.CONTAINER_RUNTIME) or next(iter(found.values()), {})
 
 
 def parse_report(message: str | None) -> PreflightReport | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from serinus_api import names
 from serinus_api.conditions import FINAL_REASONS, RESOLUTION_REASONS, ConditionType, Reason, reason_of
 from serinus_api.v1alpha1 import ResolutionPhase, ResolutionStatus, RevisionState
-from serinus_operator.decide.sources import SUPPORTED, Source, parse_source
+from serinus_operator.sources import SUPPORTED, Source, parse_source
 from serinus_operator.state import (
     Copy,
     Finding,
@@ -29,6 +29,18 @@ from serinus_operator.state import (
     Verdict,
 )
 
+HELD_BACK = frozenset(
+    {
+        Reason.NOT_FOUND,
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.CONTAINER_CONFIG_ERROR,
+        Reason.PODS_REFUSED,
+        Reason.RBAC_DENIED,
+        Reason.NAME_CONFLICT,
+    }
+)
+"""What keeps pods from starting at all: while it lasts the model cannot fail, and afterwards it has its full time."""
 RETRY_SECONDS = 15.0
 PERSIST_SECONDS = 30
 """Elapsed time is written to the status in steps of this."""
@@ -99,6 +111,8 @@ def resolving(work: Work, source: Source) -> Step:
     """Find the digest where it can be known without a pod: a pin, or a ConfigMap."""
     pin = work.subject.spec.model.digest
     digest = pin
+    if pin and _promoted_before(work, pin):
+        return _enter(replace_digest(work, pin), ResolutionPhase.PROVISIONING, revision=_revision(work, pin))
     if source.pinned_by_copy:
         state = work.observation.source
         if state is None:
@@ -139,7 +153,8 @@ def _run_preflight(work: Work, source: Source, pod: PodState | None) -> Step:
     digest, state = work.resolution.digest, work.observation.source
     if source.pinned_by_copy and pod is None and (state is None or state.digest != digest):
         return _enter(work, ResolutionPhase.RESOLVING)
-    waiting = (pod.verdict if pod else None) or _remembered(work)
+    # Only a pod that waits says something new: one whose container has just ended is judged when the pod has.
+    waiting = pod.verdict if pod and pod.progress is Progress.WAITING else _remembered(work)
     step = _stay(work, waiting=waiting, requeue_seconds=RETRY_SECONDS)
     revision = None
     if source.pinned_by_copy and digest:
@@ -168,18 +183,23 @@ def provisioning(work: Work, source: Source) -> Step:
     if workload and workload.updated and workload.replicas == work.replicas and workload.ready >= work.replicas:
         return Step(resolution=None, memory=work.memory, findings=_found(work), promoted=revision)
     pods = workload.pods if workload else ()
+    refusal = None if workload else work.observation.failure
     if any(pod.report and pod.report.reason == Reason.SOURCE_CHANGED for pod in pods):
         # The source moved between preflight and start: what it holds now is another revision.
         return _enter(work, ResolutionPhase.RESOLVING, revision=None, digest=None)
-    problem = (workload.problem if workload else None) or worst(pods)
+    problem = (workload.problem if workload else refusal) or worst(pods)
     failing = any(pod.progress is Progress.FAILING for pod in pods)
-    waits = problem is not None and not failing
+    waits = workload is None or (problem is not None and not failing)
+    still = problem is not None and problem.reason in HELD_BACK  # a pod that runs and ends may say NotFound as well
+    if not waits and not still and reason_of(work.resolution.reason) in HELD_BACK:
+        work = _clock_anew(work)
     if work.elapsed_seconds() >= work.deadline_seconds and not waits:
         why = problem.message if problem else "its pods run but do not become ready"
         message = f"{revision} was not ready within {work.deadline_seconds} s: {why}"
         return _reject(work, Verdict(problem.reason if problem else Reason.CANDIDATE_NOT_READY, message))
-    step = _stay(work, waiting=problem, requeue_seconds=_until_deadline(work))
-    return replace(step, candidate=revision, record=_record(work, digest))
+    record = _record(work, digest)
+    step = _stay(work, waiting=problem, requeue_seconds=0.0 if record else _until_deadline(work))
+    return replace(step, candidate=revision, record=record)
 
 
 def worst(pods: tuple[PodState, ...]) -> Verdict | None:
@@ -193,11 +213,16 @@ def worst(pods: tuple[PodState, ...]) -> Verdict | None:
 
 def _on_time(work: Work) -> Work:
     """Start the clock of the present phase, or go on with what an earlier process had counted."""
-    name = f"{work.resolution.spec_hash}/{work.resolution.phase}"
+    name = f"{work.subject.uid}/{work.resolution.spec_hash}/{work.resolution.phase}"
     if work.memory.work == name:
         return work
     since = work.monotonic - work.resolution.since_seconds
     return replace(work, memory=replace(work.memory, work=name, since=since))
+
+
+def _clock_anew(work: Work) -> Work:
+    memory = replace(work.memory, since=work.monotonic)
+    return replace(work, memory=memory, resolution=_updated(work, since_seconds=0, deadline_exceeded=False))
 
 
 def _until_deadline(work: Work) -> float:

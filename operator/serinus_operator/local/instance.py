@@ -20,7 +20,6 @@ from serinus_operator.cache import Cache, owner_key
 from serinus_operator.cluster.files import Files
 from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, MODEL_DEPLOYMENT, POD
 from serinus_operator.cluster.process import ProcessCluster
-from serinus_operator.decide.sources import parse_source
 from serinus_operator.guard import Guard
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.backends import Backend, Backends
@@ -39,6 +38,7 @@ from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
 from serinus_operator.settings import Settings
+from serinus_operator.sources import parse_source
 from serinus_operator.state import Manifest, RenderOptions
 
 __all__ = ["Backend", "DrainReport", "Instance", "PodRow"]

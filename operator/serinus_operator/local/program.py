@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from serinus_api import runtime
-from serinus_operator.drift import amount
 from serinus_operator.local.addresses import Place
+from serinus_operator.quantity import amount
 
 Manifest = Mapping[str, Any]
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -4,20 +4,19 @@ All pods pass Pod Security `restricted` with a read-only root; no service-accoun
 """
 
 import math
-from decimal import Decimal
 from typing import Any, Final
 
 from serinus_api import names, runtime
 from serinus_api.v1alpha1 import RuntimeSpec
-from serinus_operator.decide.sources import Source, parse_source
+from serinus_operator.quantity import amount
 from serinus_operator.render.meta import labels, serving_selector
+from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import Manifest, RenderOptions, RevisionRecord, Subject
 
 USER: Final = 65532
 GRACE_MARGIN_SECONDS: Final = 5
 PROBE_SECONDS: Final = 1
 TMP_SPACE: Final = "64Mi"
-_SUFFIX: Final = {"m": Decimal("0.001"), "": Decimal(1), "k": Decimal(1000)}
 
 
 def deployment(subject: Subject, record: RevisionRecord, replicas: int) -> Manifest:
@@ -131,13 +130,8 @@ def threads(spec: RuntimeSpec) -> int | None:
     if spec.threads is not None or spec.resources is None:
         return spec.threads
     cpu = spec.resources.limits.get("cpu") or spec.resources.requests.get("cpu")
-    return None if cpu is None else max(1, math.ceil(cpu_cores(cpu)))
-
-
-def cpu_cores(quantity: str) -> Decimal:
-    """A CPU quantity in cores: `500m` is 0.5."""
-    suffix = quantity[-1] if quantity[-1] in "mk" else ""
-    return Decimal(quantity.removesuffix(suffix)) * _SUFFIX[suffix]
+    cores = amount(cpu)
+    return None if cores is None else max(1, math.ceil(cores))
 
 
 def _source(subject: Subject) -> Source:

@@ -19,7 +19,6 @@ from serinus_api.v1alpha1 import Condition
 from serinus_operator.state import Decision, Finding, Health, Instant, Observation, Subject, Verdict
 
 MESSAGE_LIMIT = 4096
-ROLLED_BACK = frozenset({ConditionType.MODEL_RESOLVED, ConditionType.MODEL_VALIDATED, ConditionType.ROLLOUT_HEALTHY})
 
 
 def build_conditions(
@@ -64,6 +63,8 @@ def available(observation: Observation, decision: Decision) -> Finding:
     stable = decision.status.stable_revision
     if stable is None:
         return Finding("False", Verdict(Reason.NO_REVISION, "no revision has been rolled out yet"))
+    if observation.entry_revision is None:
+        return Finding("False", observation.failure or Verdict(Reason.NO_READY_REPLICAS, "its Service is missing"))
     serving = sum(observation.workloads[name].ready for name in (stable,) if name in observation.workloads)
     leaving = observation.workloads.get(observation.entry_revision or "")
     if not serving and leaving:
@@ -82,8 +83,7 @@ def changed(before: Iterable[Condition], after: Sequence[Condition]) -> tuple[Co
 
 def _stalled(decision: Decision, verdict: Verdict) -> Verdict:
     """`RolledBack` when a rollout failed and the stable revision serves on."""
-    failed = any(f.status == "False" for kind, f in decision.findings.items() if kind in ROLLED_BACK)
-    if failed and decision.status.stable_revision and decision.status.resolution is None:
+    if decision.refused and decision.status.stable_revision:
         message = f"{decision.status.stable_revision} serves on; the new revision was refused: {verdict.message}"
         return Verdict(Reason.ROLLED_BACK, message)
     return verdict

@@ -50,28 +50,15 @@ class Reporter:
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = f"{where}: {first['msg']}; this operator cannot read it, upgrade the operator or change the field"
-        status = dict(manifest.get("status", {}))
-        conditions = [c for c in status.get("conditions", []) if c["type"] != ConditionType.READY]
-        known: Manifest = next((c for c in status.get("conditions", []) if c["type"] == ConditionType.READY), {})
-        if known.get("reason") == Reason.INVALID_SPEC and known.get("message") == message:
+        meta, before = manifest["metadata"], manifest.get("status", {})
+        status = unreadable_status(before, meta.get("generation", 0), error, now)
+        if status == before:
             return
-        ready = {
-            "type": ConditionType.READY,
-            "status": "False",
-            "reason": Reason.INVALID_SPEC,
-            "message": message,
-            "observedGeneration": manifest["metadata"].get("generation", 0),
-            "lastTransitionTime": now.timestamp(),
-        }
-        meta = manifest["metadata"]
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
             "metadata": {"namespace": meta["namespace"], "name": meta["name"]},
-            "status": {**status, "conditions": [ready, *conditions]},
+            "status": status,
         }
         precondition = Precondition(uid=meta["uid"], resource_version=meta["resourceVersion"])
         self.cache.put(await self.cluster.apply_status(body, precondition))
@@ -83,6 +70,30 @@ class Reporter:
             raise
         except ClusterError as error:
             log.warning("Event not recorded", extra={"error": str(error)})
+
+
+def unreadable_status(before: Manifest, generation: int, error: ValidationError, now: Instant) -> Manifest:
+    """The status as it was, with `Ready=False` and `Stalled=True` that name the field which cannot be read."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = f"{where}: {first['msg']}; this operator cannot read it, upgrade the operator or change the field"
+    known: dict[str, Manifest] = {c["type"]: c for c in before.get("conditions", ())}
+
+    def condition(kind: ConditionType, status: str) -> Manifest:
+        same = known.get(kind, {}).get("status") == status
+        return {
+            "type": kind,
+            "status": status,
+            "reason": Reason.INVALID_SPEC,
+            "message": message[:1024],
+            "observedGeneration": generation,
+            "lastTransitionTime": known[kind]["lastTransitionTime"] if same else now.timestamp(),
+        }
+
+    ours = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
+    kept = [c for c in before.get("conditions", ()) if c["type"] not in ours]
+    stated = [condition(ConditionType.READY, "False"), *kept, condition(ConditionType.STALLED, "True")]
+    return {**before, "observedGeneration": generation, "conditions": stated}
 
 
 def status_manifest(subject: Subject, status: ModelDeploymentStatus) -> Manifest:

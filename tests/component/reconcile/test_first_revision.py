@@ -83,7 +83,8 @@ async def test_model_is_copied_into_an_immutable_config_map_of_the_revision(worl
     world.apply(model())
     revision = await world.ready()
     copy, record = world.object(CONFIG_MAP, revision), world.object(CONTROLLER_REVISION, revision)
-    assert copy and record
+    assert copy
+    assert record
     assert copy["immutable"] is True
     assert copy["binaryData"] == config_map("x", b"model one")["binaryData"]
     assert [owner["uid"] for owner in copy["metadata"]["ownerReferences"]] == [record["metadata"]["uid"]]

@@ -92,6 +92,12 @@ class Api:
                 return None
             raise
 
+    def read(self, plural: str, namespace: str | None, name: str) -> Manifest:
+        """The live object, which must be there."""
+        found = self.get(plural, namespace, name)
+        assert found is not None, f"{plural} {name} is not there"
+        return found
+
     def list(
         self, plural: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:

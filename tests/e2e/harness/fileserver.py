@@ -12,6 +12,8 @@ from typing import Any
 
 PUT_PORT = 8080
 GET_PORT = 8443
+ONCE = "/once/"
+"""A file below it can be fetched once; then the server fails."""
 FILES: dict[str, bytes] = {}
 
 
@@ -33,10 +35,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         content = FILES.get(self.path)
+        if self.path.startswith(ONCE) and self.command == "GET":
+            FILES[self.path] = b""
         if self.path == "/healthz":
             self._answer(200, b"ok")
         elif content is None:
             self._answer(404, b"no such file")
+        elif self.path.startswith(ONCE) and not content:
+            self._answer(500, b"it was fetched before")
         else:
             self._answer(200, content)
 

@@ -77,6 +77,7 @@ class Release:
 
     def uninstall(self) -> None:
         self.helm("uninstall", self.name, "--ignore-not-found", "--wait")
+        wait_for(lambda: not self.pods(), seconds=READY_SECONDS, what="the operator's pods are gone")
 
     @property
     def user(self) -> str:

@@ -19,7 +19,7 @@ def served(world: World, namespace: str, name: str = "iris", replicas: int = 1) 
     with model.probe() as prober:
         yield model
     prober.assert_none_lost()
-    world.figures.note("light probers of the failure table", story=name, sent=len(prober.records), lost=0)
+    world.figures.note("light probers of the failure table", namespace=namespace, sent=len(prober.records), lost=0)
 
 
 def refused(

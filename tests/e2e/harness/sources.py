@@ -14,9 +14,9 @@ from tests.e2e.harness import fileserver
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.kubectl import Kubectl, Manifest
 from tests.e2e.harness.oip import python_pod
-from tests.e2e.harness.waiting import wait_for
+from tests.e2e.harness.waiting import PATIENCE, wait_for
 
-START_SECONDS = 60
+START_SECONDS = round(60 * PATIENCE)
 
 
 def certificate(host: str) -> tuple[bytes, bytes]:

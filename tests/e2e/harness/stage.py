@@ -42,6 +42,11 @@ class Stage:
                 stream.write(json.dumps(state))
                 stream.flush()
 
+    @property
+    def begun(self) -> bool:
+        """Whether any story needed the cluster."""
+        return (self.folder / "began").exists()
+
     def announce(self, stories: dict[str, int]) -> None:
         """All stories that will run, with their stage; every worker says the same, the first one counts."""
         with self.locked() as state:

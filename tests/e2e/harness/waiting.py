@@ -1,13 +1,18 @@
-"""Waiting for the cluster: look, again and again, until it is so or the time is over. Never a fixed pause."""
+"""Waiting for the cluster: look, again and again, until it is so or the time is over. Never a fixed pause.
 
+The deadlines are those that are promised on a machine of two cores that does nothing else. Where it does, the variable
+SERINUS_E2E_PATIENCE multiplies them; the times that were measured are printed at the end of the suite all the same.
+"""
+
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 PERIOD = 0.25
+PATIENCE = float(os.environ.get("SERINUS_E2E_PATIENCE", "1"))
 
 
 class LateError(AssertionError):
@@ -18,14 +23,14 @@ def wait_for(
     look: Callable[[], T | None], *, seconds: float, what: str, describe: Callable[[], object] | None = None
 ) -> T:
     """The first truthy answer of `look`. LateError after `seconds`, with what `describe` (or `look`) sees then."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() >= deadline:
             seen = describe() if describe else found
-            raise LateError(f"not within {seconds:g} s: {what}; seen last: {seen}")
+            raise LateError(f"not within {seconds * PATIENCE:g} s: {what}; seen last: {seen}")
         threading.Event().wait(PERIOD)
 
 
@@ -50,11 +55,3 @@ class Stopwatch:
 
     def lap(self, name: str) -> None:
         self.laps.setdefault(name, round(self.seconds, 2))
-
-
-@contextmanager
-def within(seconds: float, what: str) -> Iterator[Stopwatch]:
-    """Assert that the block took at most `seconds`."""
-    watch = Stopwatch()
-    yield watch
-    assert watch.seconds <= seconds, f"{what} took {watch.seconds:.1f} s, more than {seconds:g} s"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.cluster import api as cluster
+from dev.images.load import full_name, loaded
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.audit import AuditLog, instant
 from tests.e2e.harness.figures import Figures
@@ -43,6 +44,10 @@ class World:
         self.figures = Figures(self.folder)
 
     @property
+    def run_name(self) -> str:
+        return self.folder.name.rpartition("-")[2].strip("_")
+
+    @property
     def audit(self) -> AuditLog | None:
         """None on a cluster whose log cannot be read."""
         file = cluster.audit_log()
@@ -57,7 +62,7 @@ class World:
         return name
 
     def make_namespace(self, name: str) -> None:
-        labels = {RUN_LABEL: "story", ENFORCE: "restricted"}
+        labels = {RUN_LABEL: self.run_name, ENFORCE: "restricted"}
         self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
     def model(self, namespace: str, name: str) -> Model:
@@ -71,8 +76,17 @@ class World:
         """The one that watches every namespace."""
         return self.release("serinus-e2e", SYSTEM)
 
-    def install_main(self) -> None:
+    def begin(self) -> None:
+        """Remember when the run began, and take away what one that was killed has left."""
         (self.folder / "began").write_text(instant())
+        if ctr := cluster.tools().ctr:
+            held = loaded(ctr)
+            missing = [image for image in (self.images.operator, self.images.runtime) if full_name(image) not in held]
+            assert not missing, f"the cluster does not have {', '.join(missing)}; load them: make images"
+        others = f"{RUN_LABEL},{RUN_LABEL}!={self.run_name}"
+        self.kubectl("delete", "namespaces", "-l", others, "--timeout=120s")
+
+    def install_main(self) -> None:
         self.make_namespace(SYSTEM)
         self.make_namespace(FILES)
         FileServer.start(self.api, self.kubectl, FILES, self.images.runtime)
@@ -85,7 +99,7 @@ class World:
         self.main_release().uninstall()
 
     def began(self) -> str:
-        """When the shared operator was installed, as the audit log writes time."""
+        """When the run began, as the audit log writes time."""
         return (self.folder / "began").read_text()
 
     def note_grants(self, release: Release) -> None:

@@ -1,6 +1,7 @@
 """What the templates show without Helm: the operator is told what it reads, and is granted no more."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -42,6 +43,11 @@ def test_defaults_of_chart_and_operator_agree() -> None:
     assert values["operator"]["log"] == {"format": told.log_format, "level": told.log_level}
     assert values["operator"]["ports"] == {"health": told.health_port, "metrics": told.metrics_port}
     assert values["image"]["runtime"]["pullPolicy"] == told.runtime_image_pull_policy
+
+
+def test_chart_is_of_the_same_version_as_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == project["version"]
 
 
 def test_operator_understands_the_labels_as_the_chart_writes_them() -> None:

@@ -18,11 +18,11 @@ from serinus_operator.cluster.merge import merged, three_way
 from serinus_operator.cluster.port import CONFIG_MAP, EVENT
 from serinus_operator.cluster.process import ProcessCluster, Refusal
 from serinus_operator.decide.pods import pod_state
-from serinus_operator.decide.sources import parse_source
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.lock import StateInUse, StateLock
 from serinus_operator.local.memory import Groups
 from serinus_operator.local.podstatus import PodFacts, pod_status, terminated
+from serinus_operator.sources import parse_source
 from serinus_operator.state import Progress
 
 NOW, LATER = "2026-01-31T12:00:00Z", "2026-01-31T12:00:09Z"

@@ -1,0 +1,78 @@
+"""The command line: `python -m bench [operator|runtime|all] [--quick]`: a Markdown table, and JSON in `bench/out/`."""
+
+import argparse
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from dev.cluster.console import ClusterError, say
+
+from bench import operators, procfs, report, runtimes
+from bench.report import Line
+
+QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = argparse.ArgumentParser(
+        prog="python -m bench", description="Figures side by side; docs/figures.md explains."
+    )
+    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "all"))
+    made.add_argument("--quick", action="store_true", help=QUICK)
+    made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
+    made.add_argument("--rounds", type=int, help="interleaved rounds (default 3 of `operator`, 7 of `runtime`)")
+    return made
+
+
+def operator_lines(options: argparse.Namespace) -> list[Line]:
+    """Ours against the bare operator."""
+    objects = options.objects or (20 if options.quick else 300)
+    rounds = options.rounds or (1 if options.quick else 3)
+    return operators.measure(operators.Size(objects, rounds, 10.0 if options.quick else 60.0))
+
+
+def runtime_lines(options: argparse.Namespace) -> list[Line]:
+    """Ours against bare servers and BentoML."""
+    rounds = options.rounds or (2 if options.quick else 7)
+    return runtimes.measure(runtimes.Size(rounds, 1.0 if options.quick else 3.0, 2 if options.quick else 7))
+
+
+def ended(number: int, _: FrameType | None) -> None:
+    """SIGTERM ends the run as Ctrl-C does: what was started is stopped."""
+    sys.exit(128 + number)
+
+
+def main() -> int:
+    """Run, print, keep."""
+    options = parser().parse_args()
+    signal.signal(signal.SIGTERM, ended)
+    parts: dict[str, Callable[[argparse.Namespace], list[Line]]] = {
+        "operator": operator_lines,
+        "runtime": runtime_lines,
+    }
+    facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release(), "load": {}}
+    lines: list[Line] = []
+    try:
+        for name, part in parts.items():
+            if options.what in (name, "all"):
+                loads = [procfs.load_average()]
+                lines += part(options)
+                loads.append(procfs.load_average())
+                say(f"{name}: load average {loads[0]:.1f} before, {loads[1]:.1f} after")
+                facts[f"load of {name}"] = loads
+    except ClusterError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: stopped", file=sys.stderr)
+        return 130
+    path = report.save(options.what, lines, facts)
+    print(f"\n{report.markdown(lines)}\n\nkept in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Stops an inference on the event loop that takes far longer than its size ever did.
+
+How long a model takes follows from the size of its input, except when it loops as often as a value says. Such a request
+would stop everything, so while inferences run on the loop a thread looks twenty times a second whether one still runs
+and has used the processor all the time; it is then stopped between two operators. Used by `dispatch.py`.
+"""
+
+import threading
+import time
+from typing import Any
+
+from serinus_runtime.session import new_run_options
+
+_LOOK_SECONDS = 0.05
+_BUSY_SECONDS = 0.04
+"""Processor time between two looks that means: computing, and not merely waiting for a processor."""
+_QUIET_LOOKS = 20
+
+
+class InlineWatch:
+    """Watches the thread that made it. `options` are for the runs between `begin` and `end`."""
+
+    def __init__(self) -> None:
+        self.options: Any = new_run_options()
+        self._count = 0
+        """Odd while an inference runs."""
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._wake = threading.Event()
+        self._asleep = True
+        threading.Thread(target=self._watch, name="inline-watch", daemon=True).start()
+
+    def begin(self) -> None:
+        """An inference begins."""
+        self._count += 1
+        if self._asleep:
+            self._asleep = False
+            self._wake.set()
+
+    def end(self) -> None:
+        """It has ended."""
+        self._count += 1
+
+    def _watch(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            self._watch_until_quiet()
+            self._asleep = True
+
+    def _watch_until_quiet(self) -> None:
+        quiet = 0
+        while quiet < _QUIET_LOOKS:
+            before, used = self._count, time.clock_gettime(self._clock)
+            time.sleep(_LOOK_SECONDS)
+            stuck = self._count == before and before % 2 == 1
+            if stuck and time.clock_gettime(self._clock) - used > _BUSY_SECONDS:
+                self.options.terminate = True
+            quiet = quiet + 1 if self._count == before and not stuck else 0

@@ -1,0 +1,216 @@
+"""What people do to our objects by hand, and to the size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.fakes.kubelet import refused, running
+from tests.fakes.world import NAMESPACE, World, config_map, model
+
+from serinus_api import names
+from serinus_api.conditions import Reason
+from serinus_operator.cluster.port import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    SERVICE,
+    Kind,
+    Manifest,
+)
+
+
+@pytest.fixture
+async def stable(world: World) -> str:
+    """A model that serves; its revision."""
+    world.apply(model())
+    return await world.ready()
+
+
+async def in_circumstance(world: World, circumstance: str) -> str:
+    """The stable revision, `settled` or `while a candidate is refused`."""
+    world.apply(model(runtime={"resources": {"limits": {"memory": "512Mi"}}}))
+    revision = await world.ready()
+    if circumstance != "settled":
+        world.apply(config_map("bad", b"bad"))
+        world.kubelet.models[b"bad"] = refused(Reason.LOAD_FAILED, "bad")
+        world.apply(model(model={"uri": "configmap://bad/model.onnx"}))
+        await world.until(lambda: world.says("Stalled", "True", "RolledBack"))
+    return revision
+
+
+CIRCUMSTANCES = ["settled", "while a candidate is refused"]
+
+
+async def test_replicas_edited_are_one_scale_and_no_revision(world: World, stable: str) -> None:
+    since = len(world.cluster.calls)
+    world.apply(model(replicas=4))
+    assert await world.ready() == stable
+    children = [str(c) for c in world.changes(since) if c.kind not in (names.KIND, "Event")]
+    assert children == [f"scale Deployment {stable}"]
+    assert len(world.cluster.of(CONTROLLER_REVISION)) == 1
+    assert world.status()["replicas"] == 4
+
+
+async def test_replicas_edited_while_a_candidate_starts_scale_both(world: World, stable: str) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.kubelet.serving = lambda revision, number: running(ready=revision == stable)
+    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}))
+    await world.until(lambda: len(world.deployments()) == 2)
+    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}, replicas=3))
+    await world.until(lambda: [d["spec"]["replicas"] for d in world.cluster.of(DEPLOYMENT)] == [3, 3])
+    world.kubelet.serving = lambda revision, number: running()
+    world.kubelet.sync()
+    assert await world.ready() != stable
+
+
+async def test_old_revision_keeps_its_size_until_it_goes(world: World, stable: str) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}, replicas=1))
+    revision = await world.ready()
+    await world.until(lambda: world.deployments() == [revision])
+    assert len(world.kubelet.pods(revision)) == 1
+
+
+async def test_size_changed_by_hand_is_set_back(world: World, stable: str) -> None:
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, lambda d: d["spec"].update(replicas=7))
+    await world.until(lambda: world.object(DEPLOYMENT, stable)["spec"]["replicas"] == 2)
+    assert await world.ready() == stable
+
+
+@pytest.mark.parametrize("circumstance", CIRCUMSTANCES)
+async def test_deployment_deleted_by_hand_is_restored_from_its_revision_at_its_size(
+    world: World, circumstance: str
+) -> None:
+    revision = await in_circumstance(world, circumstance)
+    before = world.object(DEPLOYMENT, revision)
+    world.cluster.remove(DEPLOYMENT, NAMESPACE, revision)
+    await world.until(lambda: bool(world.object(DEPLOYMENT, revision)), within=5)
+    assert world.object(DEPLOYMENT, revision)["spec"] == before["spec"]
+    await world.until(lambda: world.says("Available", "True", "Serving"))
+
+
+async def test_deployment_deleted_while_its_event_is_lost_is_restored_by_the_resync(world: World, stable: str) -> None:
+    world.deaf = True
+    world.cluster.remove(DEPLOYMENT, NAMESPACE, stable)
+    await world.until(lambda: bool(world.object(DEPLOYMENT, stable)), within=90)
+
+
+def container(deployment: Manifest) -> Manifest:
+    return deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+EDITS = {
+    "another image": lambda d: container(d).update(image="evil:latest"),
+    "a variable added": lambda d: container(d)["env"].append({"name": "X", "value": "1"}),
+    "a variable changed": lambda d: container(d)["env"][0].update(value="{}"),
+    "a container added": lambda d: d["spec"]["template"]["spec"]["containers"].append({"name": "x", "image": "x"}),
+    "limits removed": lambda d: container(d).update(resources={}),
+    "a probe removed": lambda d: container(d).pop("readinessProbe"),
+    "a volume added": lambda d: d["spec"]["template"]["spec"]["volumes"].append({"name": "x", "emptyDir": {}}),
+    "security context weakened": lambda d: container(d)["securityContext"].update(allowPrivilegeEscalation=True),
+    "our label removed": lambda d: d["metadata"]["labels"].pop(names.LABEL_REVISION),
+    "the label of the watch removed": lambda d: d["metadata"]["labels"].pop(names.LABEL_MANAGED_BY),
+    "strategy changed": lambda d: d["spec"].update(strategy={"type": "Recreate"}),
+    "a command given": lambda d: container(d).update(command=["sleep", "infinity"]),
+    "a node selector added": lambda d: d["spec"]["template"]["spec"].update(nodeSelector={"no": "such"}),
+    "rollout paused": lambda d: d["spec"].update(paused=True),
+    "host network": lambda d: d["spec"]["template"]["spec"].update(hostNetwork=True),
+}
+
+
+@pytest.mark.parametrize("circumstance", CIRCUMSTANCES)
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+async def test_deployment_edited_by_hand_is_restored_at_its_live_size(
+    world: World, circumstance: str, edit: Callable[[Manifest], Any]
+) -> None:
+    revision = await in_circumstance(world, circumstance)
+    before = world.object(DEPLOYMENT, revision)
+    edited = world.cluster.edit(DEPLOYMENT, NAMESPACE, revision, edit)
+    assert (edited["spec"], edited["metadata"]["labels"]) != (before["spec"], before["metadata"]["labels"])
+    await world.advance(10)
+    after = world.object(DEPLOYMENT, revision)
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert not [c for c in world.cluster.calls if c.verb == "scale"]
+
+
+TOLERATED = {
+    "an annotation on the Deployment": lambda d: d["metadata"]["annotations"].update(note="hands off"),
+    "a label on the Deployment": lambda d: d["metadata"]["labels"].update(team="ml"),
+    "kubectl rollout restart": lambda d: d["spec"]["template"]["metadata"].update(
+        annotations={"kubectl.kubernetes.io/restartedAt": "2026-05-01T10:00:00Z"}
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", TOLERATED.values(), ids=TOLERATED.keys())
+async def test_what_changes_nothing_of_ours_is_left_alone(
+    world: World, stable: str, edit: Callable[[Manifest], Any]
+) -> None:
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, edit)
+    edited = world.object(DEPLOYMENT, stable)["spec"]
+    since = len(world.cluster.calls)
+    await world.advance(200)
+    assert [c for c in world.changes(since) if c.kind == "Deployment"] == []
+    assert world.object(DEPLOYMENT, stable)["spec"] == edited
+
+
+SERVICE_EDITS = {
+    "selector changed": lambda s: s["spec"].update(selector={"app": "mine"}),
+    "selector narrowed": lambda s: s["spec"]["selector"].update(x="y"),
+    "port changed": lambda s: s["spec"]["ports"][0].update(targetPort=9999),
+    "port added": lambda s: s["spec"]["ports"].append({"name": "x", "port": 81, "protocol": "TCP"}),
+}
+
+
+@pytest.mark.parametrize("name", ["entry", "revision"])
+@pytest.mark.parametrize("edit", SERVICE_EDITS.values(), ids=SERVICE_EDITS.keys())
+async def test_service_edited_by_hand_is_restored_with_its_address(
+    world: World, stable: str, edit: Callable[[Manifest], Any], name: str
+) -> None:
+    service = "iris" if name == "entry" else stable
+    before = world.object(SERVICE, service)
+    world.cluster.edit(SERVICE, NAMESPACE, service, edit)
+    await world.advance(10)
+    assert world.object(SERVICE, service)["spec"] == before["spec"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(SERVICE, "iris"), (POD_DISRUPTION_BUDGET, "iris"), (NETWORK_POLICY, "iris-metrics")],
+    ids=["the entry Service", "the budget", "the policy"],
+)
+async def test_child_deleted_by_hand_is_made_again(world: World, stable: str, kind: Kind, name: str) -> None:
+    before = world.object(kind, name)
+    world.cluster.remove(kind, NAMESPACE, name)
+    await world.until(lambda: bool(world.object(kind, name)), within=5)
+    assert world.object(kind, name)["spec"] == before["spec"]
+    await world.ready()
+
+
+async def test_policy_opened_by_hand_is_closed_again(world: World, stable: str) -> None:
+    before = world.object(NETWORK_POLICY, "iris-metrics")["spec"]
+    world.cluster.edit(NETWORK_POLICY, NAMESPACE, "iris-metrics", lambda p: p["spec"]["ingress"].append({}))
+    await world.advance(10)
+    assert world.object(NETWORK_POLICY, "iris-metrics")["spec"] == before
+
+
+async def test_record_of_the_stable_revision_deleted_by_hand_is_made_again(world: World, stable: str) -> None:
+    pods = {p["metadata"]["uid"] for p in world.kubelet.pods(stable)}
+    world.cluster.remove(CONTROLLER_REVISION, NAMESPACE, stable)
+    await world.advance(60)
+    assert world.object(CONTROLLER_REVISION, stable)
+    assert await world.ready() == stable
+    assert {p["metadata"]["uid"] for p in world.kubelet.pods(stable)} == pods
+
+
+async def test_record_that_loses_its_label_costs_no_endless_writes(world: World, stable: str) -> None:
+    world.cluster.edit(
+        CONTROLLER_REVISION, NAMESPACE, stable, lambda r: r["metadata"]["labels"].pop(names.LABEL_MANAGED_BY)
+    )
+    since = len(world.cluster.calls)
+    await world.advance(120)
+    assert len(world.cluster.calls) - since < 40
+    assert await world.ready() == stable

@@ -1,0 +1,74 @@
+"""Kubernetes Events: one object per cause, counted up."""
+
+import pytest
+from tests.unit.decide.subjects import at, subject
+
+from serinus_api import names
+from serinus_api.v1alpha1 import Condition
+from serinus_operator.report.events import REMEMBERED, EventBook, is_warning
+
+
+def condition(
+    kind: str = "Ready", status: str = "False", reason: str = "LoadFailed", message: str = "bad"
+) -> Condition:
+    fields = {"type": kind, "status": status, "reason": reason, "message": message}
+    return Condition(**fields, last_transition_time="2026-05-01T09:00:00Z")
+
+
+def test_event_speaks_of_the_model_in_the_conditions_words() -> None:
+    event = EventBook().event(subject(), condition(), at(0))
+    assert event["reason"] == "LoadFailed"
+    assert event["message"] == "Ready=False: bad"
+    assert event["type"] == "Warning"
+    assert event["involvedObject"]["uid"] == "u1"
+    assert event["involvedObject"]["kind"] == names.KIND
+    assert (event["count"], event["firstTimestamp"]) == (1, "2026-05-01T09:00:00Z")
+
+
+def test_repeated_event_is_the_same_object_counted_up() -> None:
+    book = EventBook()
+    first, second = book.event(subject(), condition(), at(0)), book.event(subject(), condition(), at(60))
+    assert first["metadata"] == second["metadata"]
+    assert second["count"] == 2
+    assert second["firstTimestamp"] == "2026-05-01T09:00:00Z"
+    assert second["lastTimestamp"] == "2026-05-01T09:01:00Z"
+
+
+@pytest.mark.parametrize("other", [condition(message="worse"), condition(reason="TooSlow"), condition("Available")])
+def test_other_cause_is_another_object(other: Condition) -> None:
+    book = EventBook()
+    one, two = book.event(subject(), condition(), at(0)), book.event(subject(), other, at(0))
+    assert one["metadata"]["name"] != two["metadata"]["name"]
+    assert two["count"] == 1
+
+
+def test_memory_of_events_is_bounded() -> None:
+    book = EventBook()
+    for number in range(REMEMBERED + 50):
+        book.event(subject(), condition(message=str(number)), at(0))
+    assert len(book._counts) == REMEMBERED
+    assert book.event(subject(), condition(message="0"), at(0))["count"] == 1
+    assert book.event(subject(), condition(message=str(REMEMBERED)), at(0))["count"] == 2
+
+
+def test_long_words_fit_an_event() -> None:
+    assert len(EventBook().event(subject(), condition(message="x" * 5000), at(0))["message"]) == 1024
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "warning"),
+    [
+        ("Ready", "False", "LoadFailed", True),
+        ("Ready", "False", "Reconciling", False),
+        ("Ready", "False", "Paused", False),
+        ("Ready", "True", "Ready", False),
+        ("Ready", "Unknown", "Reconciling", False),
+        ("Available", "False", "NoReadyReplicas", True),
+        ("Available", "False", "NoRevision", False),
+        ("Stalled", "True", "RolledBack", True),
+        ("Reconciling", "True", "NotFound", False),
+        ("ModelResolved", "False", "NotFound", True),
+    ],
+)
+def test_what_is_worth_a_warning(kind: str, status: str, reason: str, warning: bool) -> None:
+    assert is_warning(condition(kind, status, reason)) is warning
