@@ -16,9 +16,10 @@ import orjson
 
 from serinus_api.runtime import HEADER_REVISION, HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
 from serinus_runtime import __version__
+from serinus_runtime.body import ClientGone, read_body
 from serinus_runtime.connection import BEGAN
 from serinus_runtime.errors import InvalidRequest, NotAllowed, ReceiptTimeout, RequestRefused, Unavailable, Unknown
-from serinus_runtime.limits import ClientGone, Gate, read_body
+from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.server import Message, Receive, Scope, Send
 
@@ -62,6 +63,7 @@ class Application:
         self.plane: Plane | None = None
         self.draining = False
         self._config = config
+        self._limits = config.limits
         self._gate = gate
         self._metrics = metrics
         self._fallback = fallback
@@ -108,9 +110,10 @@ class Application:
         try:
             if scope["method"] != "POST":
                 raise NotAllowed("inference is a POST", (b"allow", b"POST"))
-            body = await self._receive_body(scope, headers, receive)
+            self._check_room(headers)
+            body = await read_body(headers, receive, self._limits, scope.get(BEGAN))
             unread = None
-            deadline = started + self._config.limits.request_timeout_seconds
+            deadline = started + self._limits.request_timeout_seconds
             answer = await self._loaded().infer(body, _header_length(headers), lambda: deadline - time.perf_counter())
             code = 200
             if answer.header_length is None:
@@ -140,12 +143,13 @@ class Application:
 
         unread: Receive | None = receive
         try:
-            body = await self._receive_body(scope, headers, receive)
+            self._check_room(headers)
+            body = await read_body(headers, receive, self._limits, scope.get(BEGAN))
             unread = None
             plane = self._loaded()
             if self.draining and scope["path"] == "/readyz":
                 raise Unavailable("this pod is shutting down")
-            deadline = started + self._config.limits.request_timeout_seconds
+            deadline = started + self._limits.request_timeout_seconds
             await self._gate.enter(deadline - time.perf_counter())
             try:
                 async with asyncio.timeout(deadline - time.perf_counter()):
@@ -168,16 +172,11 @@ class Application:
         self._metrics.arrivals[via] += 1
         return via
 
-    async def _receive_body(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """The body; whether there is room for the request is asked first when the body is not small."""
-        if self.plane is None:
-            raise Unavailable("the model is loading", (b"retry-after", b"1"))
-        small = int(headers.get(b"content-length", _SMALL_BODY)) < _SMALL_BODY
-        if not small:
+    def _check_room(self, headers: Mapping[bytes, bytes]) -> None:
+        """Before a body that is not small is read, ask whether there is room for the request."""
+        self._loaded()
+        if int(headers.get(b"content-length", _SMALL_BODY)) >= _SMALL_BODY:
             self._gate.check_room()
-        began = scope.get(BEGAN)
-        limits = self._config.limits
-        return await read_body(headers, receive, limits, time.monotonic() if began is None else began, time.monotonic)
 
     def _loaded(self) -> "Plane":
         if self.plane is None:

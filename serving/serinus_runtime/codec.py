@@ -1,10 +1,11 @@
 """Bytes of the Open Inference Protocol v2 ⇄ numpy arrays: JSON and the binary tensor extension.
 
-Pure: no HTTP, no session, no clock. Called by `plane.py`. Sizes and shapes are checked as Python integers before
-anything of their size is allocated.
+Pure: no HTTP, no session, no clock. Used by `plane.py`. Sizes and shapes are checked as Python integers before anything
+of their size is allocated. What does not depend on a request is worked out once, when the model is loaded: this is the
+road of every request, and a tiny model takes less time than careless words around it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,29 +19,37 @@ from serinus_runtime.json_tensor import json_array
 from serinus_runtime.shapes import check_shape
 from serinus_runtime.tensors import BYTES, Array, Signature, Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class OutputChoice:
-    """An output that the client wants, and in which form."""
-
-    tensor: Tensor
-    binary: bool
+_NO_PARAMETERS: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
+class Selection:
+    """The outputs that a client wants, each in JSON or in binary, in the order of the answer."""
+
+    __slots__ = ("any_binary", "choices", "names")
+
+    def __init__(self, choices: Sequence[tuple[Tensor, bool]]) -> None:
+        self.choices = choices
+        self.names = [tensor.name for tensor, _ in choices]
+        self.any_binary = any(in_binary for _, in_binary in choices)
+
+
+@dataclass(slots=True)
 class InferRequest:
     """A request that fits the model's signature."""
 
     id: str | None
     feeds: dict[str, Array]
-    outputs: tuple[OutputChoice, ...]
+    selection: Selection
 
     def size(self) -> int:
         """Bytes of all inputs (references, for strings)."""
-        return sum(array.nbytes for array in self.feeds.values())
+        total = 0
+        for array in self.feeds.values():
+            total += array.nbytes
+        return total
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EncodedAnswer:
     """A response body; `header_length` is the length of its JSON part, None when that is all."""
 
@@ -48,135 +57,149 @@ class EncodedAnswer:
     header_length: int | None
 
 
-def decode_request(body: bytes, header_length: int | None, signature: Signature, limits: RuntimeLimits) -> InferRequest:
-    """The request in `body`, whose first `header_length` bytes are JSON (None: all of it; 0: one raw tensor).
+class Codec:
+    """For one model under one name."""
 
-    Raises:
-        InvalidRequest: not the protocol, or not what this model takes.
-        Unsupported: an extension that this server does not have.
+    def __init__(self, signature: Signature, limits: RuntimeLimits, name: str, version: str) -> None:
+        self._limits = limits
+        self._name = name
+        self._version = version
+        self._inputs = {tensor.name: tensor for tensor in signature.inputs}
+        self._outputs = {tensor.name: tensor for tensor in signature.outputs}
+        self._all_json = Selection([(tensor, False) for tensor in signature.outputs])
+        self._all_binary = Selection([(tensor, True) for tensor in signature.outputs])
 
-    """
-    if header_length == 0:
-        return _raw_request(body, signature, limits)
-    if header_length is not None and header_length > len(body):
-        msg = f"Inference-Header-Content-Length is {header_length}, but the body has only {len(body)} bytes"
-        raise InvalidRequest(msg)
-    parsed = parse_object(body if header_length is None else body[:header_length], limits.max_json_depth)
-    document = parsed.document
-    blobs = binary.Blobs(body, len(body) if header_length is None else header_length)
-    request_id = document.get("id")
-    if request_id is not None and type(request_id) is not str:
-        raise InvalidRequest("'id' must be a string")
-    feeds: dict[str, Array] = {}
-    for entry in _entries(document, "inputs"):
-        tensor = _named(entry, signature.inputs, "input", feeds)
-        feeds[tensor.name] = _input(entry, tensor, blobs, limits, parsed.has_bools)
-    for tensor in signature.inputs:
-        if tensor.name not in feeds:
-            raise InvalidRequest(f"input {tensor.name!r} is missing")
-    blobs.check_all_taken()
-    return InferRequest(request_id, feeds, _choices(document, signature))
+    def decode(self, body: bytes, header_length: int | None) -> InferRequest:
+        """The request in `body`, whose first `header_length` bytes are JSON (None: all of it; 0: one raw tensor).
 
+        Raises:
+            InvalidRequest: not the protocol, or not what this model takes.
+            Unsupported: an extension that this server does not have.
 
-def encode_answer(request: InferRequest, arrays: Sequence[Array], model_name: str, model_version: str) -> EncodedAnswer:
-    """The response with `arrays`, one for each of the request's outputs."""
-    outputs: list[dict[str, Any]] = []
-    blobs: list[bytes] = []
-    for choice, array in zip(request.outputs, arrays, strict=True):
-        tensor = choice.tensor
-        entry: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": array.shape}
-        if choice.binary:
-            blob = binary.pack(array, tensor.datatype)
-            entry["parameters"] = {"binary_data_size": len(blob)}
-            blobs.append(blob)
+        """
+        if header_length is None:
+            header, blobs = body, None
+        elif header_length == 0:
+            return self._raw_request(body)
+        elif header_length <= len(body):
+            header, blobs = body[:header_length], binary.Blobs(body, header_length)
         else:
-            entry["data"] = array.ravel().tolist() if tensor.datatype == BYTES else array.ravel()
-        outputs.append(entry)
-    document: dict[str, Any] = {"model_name": model_name, "model_version": model_version}
-    if request.id is not None:
-        document["id"] = request.id
-    document["outputs"] = outputs
-    header = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    if not any(choice.binary for choice in request.outputs):
-        return EncodedAnswer(header, None)
-    return EncodedAnswer(b"".join((header, *blobs)), len(header))
+            msg = f"Inference-Header-Content-Length is {header_length}, but the body has only {len(body)} bytes"
+            raise InvalidRequest(msg)
+        document, has_bools = parse_object(header, self._limits.max_json_depth)
+        request_id = document.get("id")
+        if request_id is not None and type(request_id) is not str:
+            raise InvalidRequest("'id' must be a string")
+        feeds: dict[str, Array] = {}
+        for entry in _entries(document, "inputs"):
+            tensor = _named(entry, self._inputs, "input", feeds)
+            feeds[tensor.name] = self._input(entry, tensor, blobs, has_bools=has_bools)
+        if len(feeds) < len(self._inputs):
+            missing = next(name for name in self._inputs if name not in feeds)
+            raise InvalidRequest(f"input {missing!r} is missing")
+        if blobs is not None:
+            blobs.check_all_taken()
+        return InferRequest(request_id, feeds, self._selection(document))
 
+    def encode(self, request: InferRequest, arrays: Sequence[Array]) -> EncodedAnswer:
+        """The response with `arrays`, one for each of the outputs that the request selects."""
+        selection = request.selection
+        outputs: list[dict[str, Any]] = []
+        blobs: list[bytes] = []
+        for (tensor, in_binary), array in zip(selection.choices, arrays, strict=True):
+            entry: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": array.shape}
+            if in_binary:
+                blob = binary.pack(array, tensor.datatype)
+                entry["parameters"] = {"binary_data_size": len(blob)}
+                blobs.append(blob)
+            else:
+                flat = array.ravel()
+                entry["data"] = flat.tolist() if tensor.datatype == BYTES else flat
+            outputs.append(entry)
+        document: dict[str, Any] = {"model_name": self._name, "model_version": self._version}
+        if request.id is not None:
+            document["id"] = request.id
+        document["outputs"] = outputs
+        header = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+        if not selection.any_binary:
+            return EncodedAnswer(header, None)
+        return EncodedAnswer(b"".join((header, *blobs)), len(header))
 
-def _raw_request(body: bytes, signature: Signature, limits: RuntimeLimits) -> InferRequest:
-    if len(signature.inputs) != 1:
-        raise InvalidRequest(f"a raw request needs a model with one input; this one has {len(signature.inputs)}")
-    tensor = signature.inputs[0]
-    shape = binary.raw_shape(tensor, len(body))
-    check_shape(tensor, list(shape), limits)
-    array = binary.raw_array(tensor, shape, body)
-    choices = tuple(OutputChoice(output, binary=True) for output in signature.outputs)
-    return InferRequest(None, {tensor.name: array}, choices)
+    def _raw_request(self, body: bytes) -> InferRequest:
+        if len(self._inputs) != 1:
+            raise InvalidRequest(f"a raw request needs a model with one input; this one has {len(self._inputs)}")
+        tensor = next(iter(self._inputs.values()))
+        shape = binary.raw_shape(tensor, len(body))
+        check_shape(tensor, list(shape), self._limits)
+        return InferRequest(None, {tensor.name: binary.raw_array(tensor, shape, body)}, self._all_binary)
+
+    def _input(self, entry: dict[str, Any], tensor: Tensor, blobs: binary.Blobs | None, *, has_bools: bool) -> Array:
+        if entry.get("datatype") != tensor.datatype:
+            raise InvalidRequest(f"input {tensor.name!r} has datatype {tensor.datatype}, not {entry.get('datatype')!r}")
+        shape = check_shape(tensor, entry.get("shape"), self._limits)
+        size = None
+        if "parameters" in entry:
+            size = _parameters(entry, f"input {tensor.name!r}").get("binary_data_size")
+        if size is None:
+            if "data" not in entry:
+                raise InvalidRequest(f"input {tensor.name!r} has neither 'data' nor 'binary_data_size'")
+            return json_array(tensor, shape, entry["data"], has_bools=has_bools)
+        if "data" in entry:
+            raise InvalidRequest(f"input {tensor.name!r} has both 'data' and 'binary_data_size'")
+        return (blobs or binary.Blobs(b"", 0)).take(tensor, shape, size)
+
+    def _selection(self, document: dict[str, Any]) -> Selection:
+        """What to answer: the outputs asked for, or all; a flag of an output wins over the request's."""
+        all_binary = False
+        if "parameters" in document:
+            parameters = _parameters(document, "the request")
+            all_binary = _flag(parameters, "binary_data_output", otherwise=False)
+        if not document.get("outputs"):
+            return self._all_binary if all_binary else self._all_json
+        choices: dict[str, tuple[Tensor, bool]] = {}
+        for entry in _entries(document, "outputs"):
+            tensor = _named(entry, self._outputs, "output", choices)
+            parameters = _parameters(entry, f"output {tensor.name!r}")
+            if parameters.get("classification"):
+                raise Unsupported("classification of outputs is not supported")
+            choices[tensor.name] = (tensor, _flag(parameters, "binary_data", otherwise=all_binary))
+        return Selection(list(choices.values()))
 
 
 def _entries(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
     entries = document.get(key)
-    if not isinstance(entries, list):
+    if type(entries) is not list:
         raise InvalidRequest(f"{key!r} must be an array of objects")
     for entry in entries:
-        if not isinstance(entry, dict):
+        if type(entry) is not dict:
             raise InvalidRequest(f"{key!r} must be an array of objects")
     return entries
 
 
-def _named(entry: dict[str, Any], known: tuple[Tensor, ...], word: str, taken: Any) -> Tensor:
+def _named(entry: dict[str, Any], known: Mapping[str, Tensor], word: str, taken: Container[str]) -> Tensor:
     """The tensor of the signature that an entry of `inputs` or `outputs` names."""
     name = entry.get("name")
-    for tensor in known:
-        if tensor.name == name:
-            if name in taken:
-                raise InvalidRequest(f"{word} {name!r} is given twice")
-            return tensor
-    names = ", ".join(repr(tensor.name) for tensor in known)
-    raise InvalidRequest(f"{word} {name!r} is not one of the model's: {names}")
+    tensor = known.get(name) if type(name) is str else None
+    if tensor is None:
+        names = ", ".join(map(repr, known))
+        raise InvalidRequest(f"{word} {name!r} is not one of the model's: {names}")
+    if name in taken:
+        raise InvalidRequest(f"{word} {name!r} is given twice")
+    return tensor
 
 
 def _parameters(owner: dict[str, Any], what: str) -> dict[str, Any]:
     parameters = owner.get("parameters")
     if parameters is None:
-        return {}
-    if not isinstance(parameters, dict):
+        return _NO_PARAMETERS
+    if type(parameters) is not dict:
         raise InvalidRequest(f"'parameters' of {what} must be an object")
     for key, value in parameters.items():
-        if isinstance(value, dict | list):
+        if type(value) in (dict, list):
             raise InvalidRequest(f"parameter {key!r} of {what} must be a string, a number or a boolean")
     if "shared_memory_region" in parameters:
         raise Unsupported("shared memory is not supported")
     return parameters
-
-
-def _input(entry: dict[str, Any], tensor: Tensor, blobs: binary.Blobs, limits: RuntimeLimits, has_bools: bool) -> Array:
-    name = tensor.name
-    if entry.get("datatype") != tensor.datatype:
-        raise InvalidRequest(f"input {name!r} has datatype {tensor.datatype}, not {entry.get('datatype')!r}")
-    shape = check_shape(tensor, entry.get("shape"), limits)
-    size = _parameters(entry, f"input {name!r}").get("binary_data_size")
-    if size is None:
-        if "data" not in entry:
-            raise InvalidRequest(f"input {name!r} has neither 'data' nor 'binary_data_size'")
-        return json_array(tensor, shape, entry["data"], has_bools=has_bools)
-    if "data" in entry:
-        raise InvalidRequest(f"input {name!r} has both 'data' and 'binary_data_size'")
-    return blobs.take(tensor, shape, size)
-
-
-def _choices(document: dict[str, Any], signature: Signature) -> tuple[OutputChoice, ...]:
-    """What to answer: the outputs asked for, or all; a flag of an output wins over the request's."""
-    all_binary = _flag(_parameters(document, "the request"), "binary_data_output", otherwise=False)
-    if document.get("outputs") in (None, []):
-        return tuple(OutputChoice(tensor, all_binary) for tensor in signature.outputs)
-    choices: dict[str, OutputChoice] = {}
-    for entry in _entries(document, "outputs"):
-        tensor = _named(entry, signature.outputs, "output", choices)
-        parameters = _parameters(entry, f"output {tensor.name!r}")
-        if parameters.get("classification"):
-            raise Unsupported("classification of outputs is not supported")
-        choices[tensor.name] = OutputChoice(tensor, _flag(parameters, "binary_data", otherwise=all_binary))
-    return tuple(choices.values())
 
 
 def _flag(parameters: dict[str, Any], key: str, *, otherwise: bool) -> bool:

@@ -4,7 +4,6 @@ Adds a depth limit and refuses duplicate keys, both by counting bytes, so that a
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,16 +15,8 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A JSON object, and whether a boolean may be anywhere in it (numpy would take one for a number)."""
-
-    document: dict[str, Any]
-    has_bools: bool
-
-
-def parse_object(raw: bytes, max_depth: int) -> Parsed:
-    """The JSON object in `raw`.
+def parse_object(raw: bytes, max_depth: int) -> tuple[dict[str, Any], bool]:
+    """The JSON object in `raw`, and whether a boolean may be anywhere in it (numpy would take one for a number).
 
     Raises:
         InvalidRequest: not JSON, no object, nested deeper than `max_depth`, or a key twice in one object.
@@ -42,7 +33,7 @@ def parse_object(raw: bytes, max_depth: int) -> Parsed:
     pairs = _pairs(document)
     if raw.count(b":") != pairs and _STRING.sub(b"", raw).count(b":") != pairs:
         raise InvalidRequest("the request's JSON has a key twice in one object")
-    return Parsed(document, b"true" in raw or b"false" in raw)
+    return document, b"true" in raw or b"false" in raw
 
 
 def depth_exceeds(raw: bytes, limit: int) -> bool:
@@ -58,21 +49,23 @@ def depth_exceeds(raw: bytes, limit: int) -> bool:
 
 
 def _pairs(value: dict[str, Any]) -> int:
-    """Pairs of keys and values in `value` and below; `data` is left out, as tensors hold no objects."""
+    """Pairs of keys and values in `value` and below. `data` and `shape` are left out: a tensor holds no objects."""
     total = len(value)
     for key, item in value.items():
-        if type(item) is dict:
+        kind = type(item)
+        if kind is dict:
             total += _pairs(item)
-        elif type(item) is list and key != "data":
-            total += sum(_pairs_in_list(item))
+        elif kind is list and key != "data" and key != "shape":
+            total += _pairs_in_list(item)
     return total
 
 
-def _pairs_in_list(items: list[Any]) -> list[int]:
-    counts = []
+def _pairs_in_list(items: list[Any]) -> int:
+    total = 0
     for item in items:
-        if type(item) is dict:
-            counts.append(_pairs(item))
-        elif type(item) is list:
-            counts.extend(_pairs_in_list(item))
-    return counts
+        kind = type(item)
+        if kind is dict:
+            total += _pairs(item)
+        elif kind is list:
+            total += _pairs_in_list(item)
+    return total

@@ -2,12 +2,51 @@
 
 import math
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from serinus_runtime.errors import InvalidRequest
-from serinus_runtime.tensors import Array, Tensor
+from serinus_runtime.tensors import BYTES, Array, Tensor
+
+
+class _Kind(NamedTuple):
+    """What JSON may hold for a datatype."""
+
+    types: frozenset[type]
+    words: str
+    low: float = 0
+    high: float = 0
+    """0: no numbers."""
+
+
+def _integers(low: int, high: int) -> _Kind:
+    return _Kind(frozenset({int}), "integers", low, high)
+
+
+def _floats(beyond: float) -> _Kind:
+    """Numbers that round to a finite one: `beyond` is the first that does not."""
+    largest = math.nextafter(beyond, 0)
+    return _Kind(frozenset({float, int}), "numbers", -largest, largest)
+
+
+_KINDS = {
+    "BOOL": _Kind(frozenset({bool}), "true or false"),
+    BYTES: _Kind(frozenset({str}), "strings"),
+    "UINT8": _integers(0, 2**8 - 1),
+    "UINT16": _integers(0, 2**16 - 1),
+    "UINT32": _integers(0, 2**32 - 1),
+    "UINT64": _integers(0, 2**64 - 1),
+    "INT8": _integers(-(2**7), 2**7 - 1),
+    "INT16": _integers(-(2**15), 2**15 - 1),
+    "INT32": _integers(-(2**31), 2**31 - 1),
+    "INT64": _integers(-(2**63), 2**63 - 1),
+    "FP16": _floats(65520.0),
+    "FP32": _floats(2.0**128 - 2.0**103),
+    "FP64": _floats(math.inf),
+}
+_MANY = 256
+"""From here on numpy finds type and range of the elements faster than Python does."""
 
 
 def json_array(tensor: Tensor, shape: tuple[int, ...], data: Any, *, has_bools: bool) -> Array:
@@ -24,19 +63,18 @@ def json_array(tensor: Tensor, shape: tuple[int, ...], data: Any, *, has_bools: 
 
     """
     flat = _flat(tensor.name, shape, data)
-    kind = tensor.dtype.kind
-    if kind == "O":
-        _require(tensor, flat, {str}, "strings")
-        array: Array = np.empty(len(flat), dtype=np.object_)
-        array[:] = flat
-    elif kind == "b":
-        _require(tensor, flat, {bool}, "true or false")
-        array = np.array(flat, dtype=np.bool_)
-    elif kind == "f":
-        array = _floats(tensor, flat, has_bools=has_bools)
-    else:
-        array = _integers(tensor, flat, has_bools=has_bools)
-    return array.reshape(shape)
+    kind = _KINDS[tensor.datatype]
+    if len(flat) >= _MANY and not has_bools and kind.high:
+        found = _discovered(flat, kind)
+        if found is not None:
+            if found.min() < kind.low or found.max() > kind.high:
+                raise _beyond(tensor)
+            return found.astype(tensor.dtype, copy=False).reshape(shape)
+    if not kind.types.issuperset(map(type, flat)):
+        raise InvalidRequest(f"input {tensor.name!r} is {tensor.datatype}: its data must be {kind.words}")
+    if kind.high and flat and (min(flat) < kind.low or max(flat) > kind.high):
+        raise _beyond(tensor)
+    return np.array(flat, dtype=tensor.dtype).reshape(shape)
 
 
 def _flat(name: str, shape: tuple[int, ...], data: Any) -> list[Any]:
@@ -56,45 +94,14 @@ def _flat(name: str, shape: tuple[int, ...], data: Any) -> list[Any]:
     return elements
 
 
-def _require(tensor: Tensor, flat: list[Any], types: set[type], words: str) -> None:
-    if not set(map(type, flat)) <= types:
-        raise InvalidRequest(f"input {tensor.name!r} is {tensor.datatype}: its data must be {words}")
-
-
-def _floats(tensor: Tensor, flat: list[Any], *, has_bools: bool) -> Array:
-    found = _discover(flat)
-    if has_bools or found is None or found.dtype.kind not in "fiu":
-        _require(tensor, flat, {float, int}, "numbers")
-    if found is None:
-        raise _beyond(tensor)
-    with np.errstate(over="ignore"):
-        array = found.astype(tensor.dtype)
-    if not np.isfinite(array).all():
-        raise _beyond(tensor)
-    return array
-
-
-def _integers(tensor: Tensor, flat: list[Any], *, has_bools: bool) -> Array:
-    found = _discover(flat)
-    if has_bools or found is None or found.dtype.kind not in "iu":
-        _require(tensor, flat, {int}, "integers")
-        try:
-            return np.array(flat, dtype=tensor.dtype)
-        except OverflowError as error:
-            raise _beyond(tensor) from error
-    info = np.iinfo(tensor.dtype.name)
-    if int(found.min()) < info.min or int(found.max()) > info.max:
-        raise _beyond(tensor)
-    return found.astype(tensor.dtype, copy=False)
-
-
-def _discover(flat: list[Any]) -> Array | None:
-    """The row of numbers that numpy makes of the elements by itself; None when it finds something else."""
+def _discovered(flat: list[Any], kind: _Kind) -> Array | None:
+    """The row of numbers that numpy makes of the elements by itself; None when that is not what is wanted."""
     try:
         array = np.array(flat)
     except (ValueError, OverflowError):
         return None
-    return array if array.ndim == 1 else None
+    wanted = "iu" if float not in kind.types else "fiu"
+    return array if array.ndim == 1 and array.dtype.kind in wanted else None
 
 
 def _beyond(tensor: Tensor) -> InvalidRequest:

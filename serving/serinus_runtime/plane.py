@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from serinus_api.runtime import Phase, RuntimeConfig
-from serinus_runtime.codec import EncodedAnswer, InferRequest, decode_request, encode_answer
+from serinus_runtime.codec import Codec, EncodedAnswer
 from serinus_runtime.dispatch import Dispatcher
 from serinus_runtime.limits import Gate
 from serinus_runtime.logs import fields
@@ -31,7 +31,7 @@ class Plane:
         self.signature = session.signature
         self._name = config.model_name
         self._version = config.model_version
-        self._limits = config.limits
+        self._codec = Codec(session.signature, config.limits, config.model_name, config.model_version)
         self._dispatcher = Dispatcher(session, gate, min(config.limits.max_concurrency, max(2, cpus)))
 
     async def infer(self, body: bytes, header_length: int | None, timeout: Callable[[], float]) -> EncodedAnswer:
@@ -41,9 +41,9 @@ class Plane:
             RequestRefused: with the status that says why.
 
         """
-        request = decode_request(body, header_length, self.signature, self._limits)
+        request = self._codec.decode(body, header_length)
         outputs = await self._dispatcher.run(request, timeout)
-        return encode_answer(request, outputs, self._name, self._version)
+        return self._codec.encode(request, outputs)
 
     def metadata(self) -> dict[str, Any]:
         """The model metadata of the protocol."""
@@ -57,8 +57,8 @@ class Plane:
 
     def learn(self, times: WarmUp) -> None:
         """Take the warm-up's second inference as the first measurement of its size."""
-        feeds = {tensor.name: zeros(tensor, 1) for tensor in self.signature.inputs}
-        self._dispatcher.learn(InferRequest(None, feeds, ()).size().bit_length(), times.second)
+        size = sum(zeros(tensor, 1).nbytes for tensor in self.signature.inputs)
+        self._dispatcher.learn(size.bit_length(), times.second)
 
     def close(self) -> None:
         """Give up the threads."""

@@ -1,6 +1,5 @@
 """Is a shape what the model takes? Pure; Python integers only, so that nothing overflows and nothing is allocated."""
 
-import math
 from typing import Any
 
 from serinus_api.runtime import RuntimeLimits
@@ -17,18 +16,36 @@ def check_shape(tensor: Tensor, shape: Any, limits: RuntimeLimits) -> tuple[int,
         InvalidRequest: not a list of non-negative integers, another rank, another fixed dimension, too many rows.
 
     """
-    name = tensor.name
-    if not isinstance(shape, list) or any(type(dim) is not int or dim < 0 for dim in shape):
-        raise InvalidRequest(f"the shape of input {name!r} must be an array of non-negative integers")
+    if type(shape) is not list:
+        raise _malformed(tensor)
+    elements = 1
+    for dim in shape:
+        if type(dim) is not int or dim < 0:
+            raise _malformed(tensor)
+        elements *= dim or 1
     if len(shape) > limits.max_rank:
-        raise InvalidRequest(f"input {name!r} has {len(shape)} dimensions; at most {limits.max_rank} are taken")
-    if math.prod(max(dim, 1) for dim in shape) > MAX_ELEMENTS:
-        raise InvalidRequest(f"input {name!r} has more than {MAX_ELEMENTS} elements")
+        msg = f"input {tensor.name!r} has {len(shape)} dimensions; at most {limits.max_rank} are taken"
+        raise InvalidRequest(msg)
+    if elements > MAX_ELEMENTS:
+        raise InvalidRequest(f"input {tensor.name!r} has more than {MAX_ELEMENTS} elements")
+    found = tuple(shape)
+    if tensor.shape:
+        _compare(tensor, found, limits)
+    return found
+
+
+def _compare(tensor: Tensor, found: tuple[int, ...], limits: RuntimeLimits) -> None:
     wanted = tensor.shape
-    if not wanted:
-        return tuple(shape)
-    if len(shape) != len(wanted) or any(w not in (-1, dim) for w, dim in zip(wanted, shape, strict=True)):
-        raise InvalidRequest(f"input {name!r} has shape {list(wanted)}, not {shape} (-1: any size)")
-    if wanted[0] < 0 and shape[0] > limits.max_batch_rows:
-        raise InvalidRequest(f"input {name!r} has {shape[0]} rows; at most {limits.max_batch_rows} are taken at once")
-    return tuple(shape)
+    fits = len(found) == len(wanted)
+    for want, dim in zip(wanted, found, strict=False):
+        fits = fits and want in (-1, dim)
+    if not fits:
+        msg = f"input {tensor.name!r} has shape {list(wanted)}, not {list(found)} (-1: any size)"
+        raise InvalidRequest(msg)
+    if wanted[0] < 0 and found[0] > limits.max_batch_rows:
+        msg = f"input {tensor.name!r} has {found[0]} rows; at most {limits.max_batch_rows} are taken at once"
+        raise InvalidRequest(msg)
+
+
+def _malformed(tensor: Tensor) -> InvalidRequest:
+    return InvalidRequest(f"the shape of input {tensor.name!r} must be an array of non-negative integers")

@@ -157,10 +157,9 @@ def foreign(kind: str, image: str) -> Manifest:
 
 
 def identity(live: Manifest) -> Manifest:
-    """What must not change, whoever else (a controller, the kubelet) writes its status."""
+    """What must not change, whoever else writes its status. (The scheduler writes into the spec of a Pod.)"""
     meta = live["metadata"]
     writers = {entry["manager"] for entry in meta["managedFields"]}
     assert names.FIELD_MANAGER not in writers
-    return {"uid": meta["uid"], "owners": meta.get("ownerReferences"), "labels": meta.get("labels")} | {
-        key: live[key] for key in ("spec", "data", "revision") if key in live
-    }
+    content = {key: live[key] for key in ("spec", "data", "revision") if key in live and live["kind"] != "Pod"}
+    return {"uid": meta["uid"], "owners": meta.get("ownerReferences"), "labels": meta.get("labels"), **content}

@@ -306,6 +306,8 @@ class FakeCluster:
         self._tell("DELETED", {**gone, "metadata": {**gone["metadata"], "resourceVersion": str(next(self._versions))}})
 
     def _tell(self, event: str, manifest: Manifest) -> None:
+        if manifest["kind"] == LEASE.kind:
+            return  # renewed every few seconds, and nobody watches it
         told = clone(manifest)
         for watcher in list(self.watchers):
             watcher(event, told)

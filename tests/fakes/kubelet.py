@@ -17,7 +17,7 @@ from tests.fakes.cluster import FakeCluster
 from serinus_api import names
 from serinus_api.conditions import Reason
 from serinus_api.runtime import CONFIG_ENV, EXIT_OK, EXIT_REFUSED, EXIT_WAITING, Phase, PreflightReport, RuntimeConfig
-from serinus_operator.cluster.port import CONFIG_MAP, DEPLOYMENT, POD, Manifest
+from serinus_operator.cluster.port import CONFIG_MAP, DEPLOYMENT, POD, Manifest, kind_of
 
 Status = dict[str, Any]
 """The status of a pod."""
@@ -145,7 +145,7 @@ class Kubelet:
             status = self.preflight or self._try(pod)
         else:
             status = self.serving(meta["labels"][names.LABEL_REVISION], int(meta["name"].rpartition("-")[2]))
-        self.cluster.edit(POD, meta["namespace"], meta["name"], lambda live: live.update(status=status))
+        self._say(pod, status)
 
     def _try(self, pod: Manifest) -> Status:
         """What the runtime does in a preflight pod, as far as the operator can tell."""
@@ -184,7 +184,13 @@ class Kubelet:
         status = {"observedGeneration": meta["generation"], "replicas": len(pods), "conditions": conditions}
         if ready:
             status["readyReplicas"] = ready
-        self.cluster.edit(DEPLOYMENT, meta["namespace"], meta["name"], lambda live: live.update(status=status))
+        self._say(deployment, status)
+
+    def _say(self, manifest: Manifest, status: Status) -> None:
+        if manifest.get("status") != status:
+            meta = manifest["metadata"]
+            kind = kind_of(manifest)
+            self.cluster.edit(kind, meta["namespace"], meta["name"], lambda live: live.update(status=status))
 
 
 def digest_of(data: bytes) -> str:

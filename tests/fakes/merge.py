@@ -8,6 +8,7 @@ from typing import Any
 
 Value = Any
 
+PLAIN = frozenset({str, int, bool, float, type(None)})
 KEYS = {
     "conditions": ("type",),
     "containers": ("name",),
@@ -23,10 +24,11 @@ KEYS = {
 
 def clone(value: Value) -> Value:
     """A deep copy of plain JSON values; several times faster than `copy.deepcopy`."""
-    if isinstance(value, dict):
-        return {key: clone(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [clone(item) for item in value]
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in PLAIN else clone(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [item if type(item) in PLAIN else clone(item) for item in value]
     return value
 
 

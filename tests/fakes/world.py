@@ -204,7 +204,7 @@ class World:
     async def _nature_forever(self) -> None:
         """The kubelet and its friends act a moment after anything has changed."""
         changed = asyncio.Event()
-        self.cluster.watchers.append(lambda event, manifest: changed.set())
+        self.cluster.watchers.append(lambda event, manifest: manifest["kind"] == "Event" or changed.set())
         while True:
             await changed.wait()
             changed.clear()

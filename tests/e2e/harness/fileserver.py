@@ -21,6 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """GET, HEAD and DELETE a file, PUT one."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 60
 
     def do_PUT(self) -> None:
         FILES[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
@@ -63,7 +64,8 @@ def serve(folder: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{folder}/tls.crt", f"{folder}/tls.key")
     secure = http.server.ThreadingHTTPServer(("", GET_PORT), Handler)
-    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    # The handshake belongs to the thread of the connection: in accept() one silent client would hold up all others.
+    secure.socket = context.wrap_socket(secure.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=secure.serve_forever, daemon=True).start()
     http.server.ThreadingHTTPServer(("", PUT_PORT), Handler).serve_forever()
 

@@ -51,6 +51,7 @@ def python_pod(name: str, image: str, *arguments: str, config: str = "") -> Mani
                     "name": "main",
                     "image": image,
                     "command": ["python3", *arguments],
+                    "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
                     "volumeMounts": mounts,
                     "securityContext": {
                         "allowPrivilegeEscalation": False,

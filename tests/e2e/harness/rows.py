@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.harness.kubectl import Manifest
-from tests.e2e.harness.models import SAID_SECONDS, Model
+from tests.e2e.harness.models import READY_SECONDS, SAID_SECONDS, Model
 from tests.e2e.harness.waiting import Stopwatch
 from tests.e2e.harness.world import World
 from tests.models import doubler
@@ -44,9 +44,9 @@ def refused(
 
 
 def healed(world: World, model: Model, what: str, kind: str = "ModelResolved") -> None:
-    """The condition turns true within the time said, and the new revision takes over."""
+    """The condition turns true, and the new revision takes over. What was missing is found within the time said."""
     watch = Stopwatch()
-    model.wait_for(kind, "True", seconds=SAID_SECONDS)
+    model.wait_for(kind, "True", seconds=SAID_SECONDS if kind == "ModelResolved" else READY_SECONDS)
     found = watch.seconds
     model.wait_ready()
     world.figures.note("healing", what=what, found_within=found, ready_within=watch.seconds)

@@ -90,7 +90,7 @@ legs = st.builds(
 quick = Leg()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(mine=st.lists(legs, max_size=25), theirs=st.lists(legs, max_size=25), start=st.floats(0, 20))
 @example(mine=[quick] * 8 + [Leg(arrives=False)] * 12, theirs=[Leg(there=9.0)], start=1.0)
 def test_two_never_hold_it_at_the_same_instant(mine: list[Leg], theirs: list[Leg], start: float) -> None:

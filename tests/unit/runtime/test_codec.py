@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from serinus_api.runtime import RuntimeLimits
-from serinus_runtime.codec import InferRequest, OutputChoice, decode_request, encode_answer
+from serinus_runtime.codec import Codec, EncodedAnswer, InferRequest, Selection
 from serinus_runtime.errors import InvalidRequest, RequestRefused, Unsupported
 from serinus_runtime.tensors import BYTES, DTYPES, Array, Signature, Tensor
 
@@ -36,6 +36,16 @@ def arrays(datatype: str) -> st.SearchStrategy[Array]:
     dtype = DTYPES[datatype]
     finite = {"allow_nan": False, "allow_infinity": False} if dtype.kind == "f" else {}
     return hnp.arrays(dtype, SHAPES, elements=finite or None)
+
+
+def decode_request(body: bytes, header_length: int | None, signature: Signature, limits: RuntimeLimits) -> InferRequest:
+    return Codec(signature, limits, "m", "v").decode(body, header_length)
+
+
+def encoded(array: Array, tensor: Tensor, *, binary: bool = False, request_id: str | None = None) -> EncodedAnswer:
+    """The answer with one output."""
+    asked = InferRequest(request_id, {}, Selection([(tensor, binary)]))
+    return Codec(Signature((), (tensor,)), LIMITS, "m", "v").encode(asked, [array])
 
 
 def plain(document: dict[str, Any]) -> bytes:
@@ -72,8 +82,7 @@ def test_an_answer_taken_as_the_next_request_is_the_same_array(
 ) -> None:
     array = data.draw(arrays(datatype))
     variable = same(datatype, (-1,) * array.ndim)
-    asked = InferRequest("7", {}, (OutputChoice(variable.outputs[0], binary),))
-    answer = encode_answer(asked, [array], "m", "v")
+    answer = encoded(array, variable.outputs[0], binary=binary, request_id="7")
     header = answer.body[: answer.header_length]
     assert (answer.header_length is not None) is binary
     document = orjson.loads(header)
@@ -125,7 +134,7 @@ def test_a_raw_request_takes_its_shape_from_its_size(
 ) -> None:
     request = decode_request(bytes(size), 0, same("FP32", shape, outputs=2), LIMITS)
     assert request.feeds["x"].shape == expected
-    assert [choice.binary for choice in request.outputs] == [True, True]
+    assert [binary for _, binary in request.selection.choices] == [True, True]
 
 
 def test_a_raw_request_of_bytes_is_one_element() -> None:
@@ -156,14 +165,14 @@ def test_outputs_are_chosen(outputs: Any, parameters: Any, expected: dict[str, b
     array = np.zeros((1, 2), dtype=np.float32)
     document = infer("FP32", array, [0, 0], outputs=outputs, parameters=parameters, id=None)
     request = decode_request(plain(document), None, same("FP32", outputs=2), LIMITS)
-    assert {choice.tensor.name: choice.binary for choice in request.outputs} == expected
-    assert [choice.tensor.name for choice in request.outputs] == list(expected)
+    assert {tensor.name: binary for tensor, binary in request.selection.choices} == expected
+    assert request.selection.names == list(expected)
+    assert request.selection.any_binary is any(expected.values())
     assert request.id is None
 
 
 def test_numbers_that_json_cannot_hold_are_answered_as_null() -> None:
-    asked = InferRequest(None, {}, (OutputChoice(Tensor("y", "FP32", (-1,)), binary=False),))
-    answer = encode_answer(asked, [np.array([np.nan, np.inf, 1], dtype=np.float32)], "m", "v")
+    answer = encoded(np.array([np.nan, np.inf, 1], dtype=np.float32), Tensor("y", "FP32", (-1,)))
     assert orjson.loads(answer.body)["outputs"][0]["data"] == [None, None, 1.0]
 
 
@@ -175,6 +184,49 @@ def x(**changes: Any) -> dict[str, Any]:
 
 def of(datatype: str, *data: Any) -> tuple[str, dict[str, Any]]:
     return datatype, x(datatype=datatype, shape=[1, len(data)] if len(data) != 2 else [1, 2], data=list(data))
+
+
+BAD_NUMBERS = [
+    ("FP32", None, "must be numbers"),
+    ("FP32", "1", "must be numbers"),
+    ("FP32", True, "must be numbers"),
+    ("FP32", [1], "must be numbers"),
+    ("FP32", -1e39, "that FP32 cannot hold"),
+    ("FP16", 65520, "that FP16 cannot hold"),
+    ("UINT8", 256, "that UINT8 cannot hold"),
+    ("UINT8", -1, "that UINT8 cannot hold"),
+    ("INT64", 2**63, "that INT64 cannot hold"),
+    ("UINT64", -1, "that UINT64 cannot hold"),
+    ("UINT64", 0.5, "must be integers"),
+    ("INT32", True, "must be integers"),
+    ("INT32", "1", "must be integers"),
+    ("BOOL", 1, "must be true or false"),
+    ("BYTES", 1, "must be strings"),
+]
+
+
+@pytest.mark.parametrize("place", [0, 150, 299])
+@pytest.mark.parametrize(("datatype", "bad", "words"), BAD_NUMBERS)
+def test_one_bad_element_of_many_is_found(datatype: str, bad: Any, words: str, place: int) -> None:
+    good = {"BYTES": "a", "BOOL": True}.get(datatype, 2**63 if datatype == "UINT64" else 1)
+    data = [good] * 300
+    data[place] = bad
+    if place == 0 and isinstance(bad, list):
+        words = "do not have shape [150, 2]"
+    with pytest.raises(InvalidRequest) as caught:
+        decode_request(orjson.dumps(x(datatype=datatype, shape=[150, 2], data=data)), None, same(datatype), LIMITS)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("datatype", sorted(DTYPES))
+def test_many_elements_keep_their_values(datatype: str) -> None:
+    array: Array = np.arange(300).reshape(150, 2).astype(DTYPES[datatype])
+    if datatype == BYTES:
+        array = np.vectorize(str, otypes=[np.object_])(array)
+    if datatype in ("INT64", "UINT64"):
+        array[0] = np.iinfo(datatype.lower()).max
+    request = decode_request(plain(infer(datatype, array, array.tolist())), None, same(datatype), LIMITS)
+    assert_same(request.feeds["x"], array)
 
 
 REFUSALS = [
@@ -344,7 +396,12 @@ def test_a_header_longer_than_the_body_is_refused() -> None:
         pytest.param(same("FP32"), 9, "9 bytes do not fill input 'x' of shape [-1, 2]", id="half a row"),
         pytest.param(same("FP32", (-1, -1, -1)), 8, "too many variable dimensions", id="three variable dimensions"),
         pytest.param(same("FP32"), 8 * 1025, "has 1025 rows", id="too many rows"),
-        pytest.param(Signature(same("FP32").inputs * 2, ()), 8, "needs a model with one input", id="two inputs"),
+        pytest.param(
+            Signature((Tensor("a", "FP32", (2,)), Tensor("b", "FP32", (2,))), ()),
+            8,
+            "needs a model with one input",
+            id="two inputs",
+        ),
         pytest.param(same("FP32", (-1, 0)), 8, "8 bytes do not fill", id="rows without elements"),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests import models
 
-from serinus_runtime.codec import InferRequest, OutputChoice
+from serinus_runtime.codec import InferRequest, Selection
 from serinus_runtime.dispatch import INLINE_SECONDS, Dispatcher
 from serinus_runtime.errors import InvalidRequest, Overloaded, Unavailable
 from serinus_runtime.limits import Gate
@@ -23,8 +23,7 @@ def slow(folder: Path) -> ModelSession:
 
 
 def rounds(session: ModelSession, number: int) -> InferRequest:
-    choice = OutputChoice(session.signature.outputs[0], binary=True)
-    return InferRequest(None, {"rounds": np.array([number])}, (choice,))
+    return InferRequest(None, {"rounds": np.array([number])}, Selection([(session.signature.outputs[0], True)]))
 
 
 async def until(gate: Gate, in_flight: int, queued: int = 0) -> None:
@@ -89,7 +88,7 @@ async def test_a_failure_gives_the_place_back(tmp_path: Path) -> None:
     gate = Gate(1, 0)
     session = slow(tmp_path)
     dispatcher = Dispatcher(session, gate, threads=1)
-    wrong = InferRequest(None, {"rounds": np.array([[1]])}, rounds(session, 1).outputs)
+    wrong = InferRequest(None, {"rounds": np.array([[1]])}, rounds(session, 1).selection)
     for _ in range(3):
         with pytest.raises(InvalidRequest):
             await dispatcher.run(wrong, lambda: 30)
