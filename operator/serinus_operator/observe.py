@@ -134,9 +134,13 @@ class Observer:
 
 
 def _may_be_ours(manifest: Manifest, subject: Subject) -> bool:
-    """Controlled by this very ModelDeployment, or by nothing (to be adopted). Serving pods belong to a ReplicaSet."""
+    """Controlled by this very ModelDeployment, or by nothing (to be adopted).
+
+    Serving pods belong to a ReplicaSet of their revision's Deployment; in local mode to the Deployment itself.
+    """
     owner = controller_of(manifest)
-    return owner.get("uid") in (None, subject.uid) or (manifest["kind"], owner.get("kind")) == ("Pod", "ReplicaSet")
+    by_deployment = manifest["kind"] == "Pod" and owner.get("kind") in ("ReplicaSet", "Deployment")
+    return by_deployment or owner.get("uid") in (None, subject.uid)
 
 
 def config_map_source(manifest: Mapping[str, Any] | None, name: str, key: str) -> SourceState:
