@@ -53,7 +53,7 @@ def main() -> int:
         "operator": operator_lines,
         "runtime": runtime_lines,
     }
-    facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release(), "load": {}}
+    facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
     lines: list[Line] = []
     try:
         for name, part in parts.items():
@@ -63,7 +63,7 @@ def main() -> int:
                 loads.append(procfs.load_average())
                 say(f"{name}: load average {loads[0]:.1f} before, {loads[1]:.1f} after")
                 facts[f"load of {name}"] = loads
-    except ClusterError as error:
+    except (ClusterError, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -152,7 +152,7 @@ async def bring_up(kube: Kube, subject: Running, objects: int) -> Round:
     await subject.until_idle()
     subject.set_mark()
     cpu, started = cpu_seconds(subject.pid), time.monotonic()
-    async with asyncio.TaskGroup() as group, asyncio.timeout(READY_SECONDS):  # what fails ends all of it
+    async with asyncio.timeout(READY_SECONDS), asyncio.TaskGroup() as group:  # what fails ends all of it
         node = group.create_task(kubelet.play(kube, namespace, DIGEST))
         waiting = group.create_task(kubelet.until_ready(kube, path, objects))
         await kube.create_all(path, [model_deployment(name) for name in models])

@@ -15,7 +15,7 @@ from bench import audit, fleet, kube, sizes
 from bench.control_plane import ControlPlane, control_plane
 from bench.fleet import Program, Round, Running
 from bench.kube import Kube, Manifest
-from bench.procfs import cpu_seconds, memory_mib
+from bench.procfs import cpu_seconds, load_average, memory_mib
 from bench.report import Line, aimed, bounded, median_spread
 
 CRD = Path(__file__).parents[1] / "crds" / "serving.serinus.dev_modeldeployments.yaml"
@@ -73,7 +73,8 @@ async def _measure(plane: ControlPlane, size: Size) -> list[Line]:
                 with step(f"round {number} of {size.rounds}: {program.name}, {size.objects} models"):
                     rounds.append(await _round(plane, api, program, f"{program.name}-{number}", size.objects))
                 last = rounds[-1]
-                say(f"  {last.cpu_seconds:.2f} CPU-s: {last.objects_per_cpu_second:.1f} models per CPU-second")
+                speed, load = last.objects_per_cpu_second, load_average()
+                say(f"  {last.cpu_seconds:.2f} CPU-s: {speed:.1f} models per CPU-second (load average {load:.1f})")
         with step(f"ours at rest with {size.objects} models"):
             rest, stored = await _rest(plane, api, size)
     return [*_lines(ours, bare, size), *_rest_lines(rest, size), *sizes.lines(CRD, stored)]
@@ -174,6 +175,7 @@ def _lines(ours: Sequence[Round], bare: Sequence[Round], size: Size) -> list[Lin
             f"{_median(ours, 'rss_mib'):.0f} MiB, {_median(ours, 'peak_mib'):.0f} MiB"
             f" ({_median(bare, 'peak_mib'):.0f} MiB)",
         ),
+        Line(GROUP, "reconcile passes per model on create", f"{passes_of(ours[-1].metrics) / n:.1f}"),
         _calls_line(ours[-1], n),
     ]
 
@@ -236,6 +238,7 @@ def _numbers(measured: Round) -> dict[str, Any]:
         "objects_per_cpu_second": measured.objects_per_cpu_second,
         "rss_mib": measured.rss_mib,
         "peak_mib": measured.peak_mib,
+        "passes": passes_of(measured.metrics),
         "calls": _words(measured.calls),
     }
 

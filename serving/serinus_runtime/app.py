@@ -174,7 +174,7 @@ class Application:
 
     def _check_room(self, headers: Mapping[bytes, bytes]) -> None:
         """Before a body that is not small is read, ask whether there is room for the request."""
-        self._loaded()
+        self._loaded()  # a request that cannot be answered yet need not be read
         if int(headers.get(b"content-length", _SMALL_BODY)) >= _SMALL_BODY:
             self._gate.check_room()
 

@@ -48,8 +48,12 @@ class BentoFront:
 
     async def close(self) -> None:
         """End BentoML's application, if it was started."""
-        if self._starting is not None:
-            await (await self._starting).stop()
+        if self._starting is None:
+            return
+        await asyncio.wait({self._starting})
+        if self._starting.exception() is None:
+            await self._starting.result().stop()
+            log.info("Stopped BentoML")
 
     async def _start(self, plane: "Plane") -> Lifespan:
         app = await asyncio.to_thread(_bento_app, plane, self._config)

@@ -20,7 +20,7 @@ from serinus_runtime.tensors import Array
 INLINE_SECONDS = 200e-6
 _WEIGHT = 0.2
 """Of the newest measurement in the moving average."""
-_MEASURE_EVERY = 8
+_MEASURE_EVERY = 32
 """A measurement costs half a microsecond, so on the loop only one run of so many is measured."""
 
 

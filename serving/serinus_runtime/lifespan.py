@@ -2,7 +2,9 @@
 
 import asyncio
 
-from serinus_runtime.server import App, Message, Send
+from serinus_runtime.server import App, Message
+
+_STOP_SECONDS = 5
 
 
 class LifespanFailed(Exception):  # noqa: N818 - says what happened
@@ -25,27 +27,23 @@ class Lifespan:
             LifespanFailed: it says that it failed, or ends.
 
         """
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
-
-        async def send(message: Message) -> None:
-            await self._from_app.put(message)
-
-        self._task = asyncio.create_task(self._run(scope, send))
+        self._task = asyncio.create_task(self._run())
         answer = await self._ask("lifespan.startup")
         if answer["type"] != "lifespan.startup.complete":
             raise LifespanFailed(str(answer.get("message", "")))
 
     async def stop(self) -> None:
-        """Run the application's shutdown."""
+        """Run the application's shutdown. What goes wrong there is its own affair: the process ends anyway."""
         if self._task is not None:
             await self._ask("lifespan.shutdown")
-            await self._task
+            await asyncio.wait({self._task}, timeout=_STOP_SECONDS)
 
-    async def _run(self, scope: Message, send: Send) -> None:
+    async def _run(self) -> None:
+        scope: Message = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
         try:
-            await self.app(scope, self._to_app.get, send)
+            await self.app(scope, self._to_app.get, self._from_app.put)
         finally:
-            await self._from_app.put({"type": "lifespan.ended"})
+            self._from_app.put_nowait({"type": "lifespan.ended"})
 
     async def _ask(self, what: str) -> Message:
         await self._to_app.put({"type": what})

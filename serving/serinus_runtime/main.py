@@ -6,8 +6,10 @@ The image's entry point. Translates faults into the exit codes of the contract (
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from serinus_api.conditions import Reason
 from serinus_api.runtime import CONFIG_ENV, EXIT_MISCONFIGURED, TERMINATION_LOG, Phase, PreflightReport, RuntimeConfig
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     command = _parser().parse_args(arguments).command
+    signal.signal(signal.SIGTERM, _end)  # as process 1 there is no default; serving sets its own
     configure_logs("json")
     termination = TerminationMessage(TERMINATION_LOG)
     try:
@@ -38,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = PreflightReport(phase=Phase.RESOLVING, reason=Reason.INVALID_SPEC.value, message=str(error))
         termination.write(report)
         return EXIT_MISCONFIGURED
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 def _preflight(config: RuntimeConfig, progress: Progress) -> int:

@@ -20,6 +20,7 @@ from tests.models.bad import (
 from tests.models.good import (
     DATATYPES,
     adder,
+    allocator,
     classifier,
     doubler,
     echo,
@@ -36,6 +37,7 @@ from tests.models.good import (
 __all__ = [
     "DATATYPES",
     "adder",
+    "allocator",
     "classifier",
     "doubler",
     "echo",

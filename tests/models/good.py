@@ -147,3 +147,9 @@ def many_tensors(count: int) -> bytes:
     nodes = [helper.make_node("Neg", [name], [f"{name}-negated"]) for name in names]
     inputs = [value(name, TensorProto.FLOAT, 1) for name in names]
     return encoded(model(nodes, inputs, [value(f"{name}-negated", TensorProto.FLOAT, 1) for name in names]))
+
+
+def allocator() -> bytes:
+    """`size` INT64 [1] → `y` FP32 [1]: the sum of so many zeros, all of them in memory at once."""
+    nodes = [helper.make_node("ConstantOfShape", ["size"], ["row"]), helper.make_node("ReduceSum", ["row"], ["y"])]
+    return encoded(model(nodes, [value("size", TensorProto.INT64, 1)], [value("y", TensorProto.FLOAT, 1)]))

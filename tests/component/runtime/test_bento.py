@@ -35,7 +35,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess
         yield process
         process.signal()
         assert process.wait() == EXIT_OK
-        assert process.lines[-1]["message"] == "Stopped"
+        assert [line["message"] for line in process.lines[-3:]] == ["Draining", "Stopped BentoML", "Stopped"]
 
 
 def test_a_prediction_through_bentomls_own_endpoint(runtime: RuntimeProcess) -> None:

@@ -193,6 +193,15 @@ def test_what_fails_inside_the_model_is_told_without_paths(servers: Servers) -> 
     assert picky.infer({"inputs": [tensor("row", "INT64", [1], [0])]}).status == 200
 
 
+def test_a_request_for_more_memory_than_there_is_fails_alone(servers: Servers) -> None:
+    allocator = servers.serving("allocator")
+    answer = allocator.infer({"inputs": [tensor("size", "INT64", [1], [2**50])]})
+    assert answer.status == 500
+    assert "std::bad_alloc" in answer.error
+    assert "/" not in answer.error
+    assert allocator.infer({"inputs": [tensor("size", "INT64", [1], [3])]}).json()["outputs"][0]["data"] == [0.0]
+
+
 def test_extensions_that_are_not_here_are_501(doubler: RuntimeProcess) -> None:
     answer = doubler.infer(doubled(outputs=[{"name": "y", "parameters": {"classification": 2}}]))
     assert (answer.status, answer.error) == (501, "classification of outputs is not supported")

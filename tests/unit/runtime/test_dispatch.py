@@ -96,6 +96,22 @@ async def test_a_failure_gives_the_place_back(tmp_path: Path) -> None:
     dispatcher.close()
 
 
+async def test_a_model_that_loops_as_often_as_a_value_says_is_taken_off_the_loop(tmp_path: Path) -> None:
+    gate = Gate(1, 0)
+    session = slow(tmp_path)
+    dispatcher = Dispatcher(session, gate, threads=1)
+    size_class = rounds(session, 1).size().bit_length()
+    for _ in range(50):
+        dispatcher.learn(size_class, INLINE_SECONDS / 10)
+    assert dispatcher.runs_inline(size_class)
+    with pytest.raises(Unavailable, match="not answered in time"):
+        await dispatcher.run(rounds(session, FOREVER), lambda: 0.2)
+    assert not dispatcher.runs_inline(size_class)
+    await until(gate, in_flight=0)
+    assert (await dispatcher.run(rounds(session, 1), lambda: 30))[0].shape == (96, 96)
+    dispatcher.close()
+
+
 async def test_the_loop_goes_on_while_a_model_computes(tmp_path: Path) -> None:
     gate = Gate(1, 0)
     session = slow(tmp_path)
