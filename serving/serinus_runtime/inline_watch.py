@@ -41,13 +41,17 @@ class InlineWatch:
         self._count += 1
 
     def _watch(self) -> None:
+        seen = self._count
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            self._watch_until_quiet()
             self._asleep = True
+            if self._count == seen:  # else one has begun in this instant, and did not see that nobody watches
+                self._wake.wait()
+            self._wake.clear()
+            self._asleep = False
+            seen = self._watch_until_quiet()
 
-    def _watch_until_quiet(self) -> None:
+    def _watch_until_quiet(self) -> int:
+        """Look until nothing has run for a second; the count then."""
         quiet = 0
         seen, used = self._count, time.clock_gettime(self._clock)
         while quiet < _QUIET_LOOKS:
@@ -59,3 +63,4 @@ class InlineWatch:
             else:
                 quiet = quiet + 1 if self._count == seen else 0
                 seen, used = self._count, time.clock_gettime(self._clock)
+        return seen
