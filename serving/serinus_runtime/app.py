@@ -6,21 +6,21 @@ a fault of ours becomes a 500.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import orjson
 
-from serinus_api.runtime import HEADER_REVISION, HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
+from serinus_api.runtime import HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
 from serinus_runtime import __version__
 from serinus_runtime.body import ClientGone, read_body
 from serinus_runtime.connection import BEGAN
-from serinus_runtime.errors import InvalidRequest, NotAllowed, ReceiptTimeout, RequestRefused, Unavailable, Unknown
+from serinus_runtime.errors import InvalidRequest, NotAllowed, RequestRefused, Unavailable, Unknown
 from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
+from serinus_runtime.reply import CLOSE, HEADER_LENGTH, JSON, OCTETS, Reply
 from serinus_runtime.server import Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -28,20 +28,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Headers: TypeAlias = list[tuple[bytes, bytes]]
-Document: TypeAlias = dict[str, Any]
+Page: TypeAlias = Callable[[], tuple[int, dict[str, Any]]]
 
 _VIA_HEADER = HEADER_VIA.encode()
 _VIAS = {via.encode(): via for via in VIA}
 _DIRECT = VIA[0]
-_HEADER_LENGTH = b"inference-header-content-length"
-_CLOSE = (b"connection", b"close")
-_JSON = (b"content-type", b"application/json")
-_OCTETS = (b"content-type", b"application/octet-stream")
 _SMALL_BODY = 64 * 1024
-_LINGER_SECONDS = 2.0
-_MAX_ERROR = 1000
 _MAX_DIGITS = 18
+_FAULT = 500
 _NO_ANSWER = 499
 """Counted when the client left before there was one."""
 _MODEL, _VERSION = 3, 5
@@ -67,11 +61,11 @@ class Application:
         self._gate = gate
         self._metrics = metrics
         self._fallback = fallback
-        self._revision = (HEADER_REVISION.encode(), config.model_version.encode())
+        self._reply = Reply(config.model_version)
         base = f"/v2/models/{config.model_name}"
         bases = (base, f"{base}/versions/{config.model_version}")
         self._infer_paths = frozenset(f"{path}/infer" for path in bases)
-        self._get_paths = {
+        self._pages: dict[str, Page] = {
             "/v2": self._server_metadata,
             "/v2/": self._server_metadata,
             LIVE_PATH: self._live,
@@ -90,11 +84,9 @@ class Application:
                 await self._get(scope, receive, send)
             else:
                 await self._pass_on(scope, receive, send)
-        except ClientGone:
-            return
         except Exception:  # the one guard: whatever is our own fault becomes a 500 without a word of it
             log.exception("Failed to answer")
-            await self._send(send, 500, b'{"error":"internal error"}', [_JSON, _CLOSE])
+            await self._reply.send(send, _FAULT, b'{"error":"internal error"}', JSON, CLOSE)
 
     @property
     def ready(self) -> bool:
@@ -105,7 +97,7 @@ class Application:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         via = self._arrived(headers)
-        code = _NO_ANSWER
+        code = _FAULT
         unread: Receive | None = receive
         try:
             if scope["method"] != "POST":
@@ -117,13 +109,14 @@ class Application:
             answer = await self._loaded().infer(body, _header_length(headers), lambda: deadline - time.perf_counter())
             code = 200
             if answer.header_length is None:
-                await self._send(send, 200, answer.body, [_JSON])
+                await self._reply.send(send, 200, answer.body, JSON)
             else:
-                length = (_HEADER_LENGTH, b"%d" % answer.header_length)
-                await self._send(send, 200, answer.body, [_OCTETS, length])
+                await self._reply.send(send, 200, answer.body, OCTETS, (HEADER_LENGTH, b"%d" % answer.header_length))
         except RequestRefused as refusal:
             code = refusal.status
-            await self._refuse(send, refusal, unread)
+            await self._reply.refuse(send, refusal, unread)
+        except ClientGone:
+            code = _NO_ANSWER
         finally:
             self._metrics.observe(via, code, time.perf_counter() - started)
 
@@ -132,40 +125,44 @@ class Application:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         via = self._arrived(headers) if scope["method"] == "POST" else None
-        code = _NO_ANSWER
+        answered: int | None = None
 
         async def send_on(message: Message) -> None:
-            nonlocal code
+            nonlocal answered
             if message["type"] == "http.response.start":
-                code = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), self._revision]}
+                answered = message["status"]
+                message = self._reply.mark(message)
             await send(message)
 
+        code = _FAULT
         unread: Receive | None = receive
         try:
             self._check_room(headers)
             body = await read_body(headers, receive, self._limits, scope.get(BEGAN))
             unread = None
-            plane = self._loaded()
             if self.draining and scope["path"] == "/readyz":
                 raise Unavailable("this pod is shutting down")
-            deadline = started + self._limits.request_timeout_seconds
-            await self._gate.enter(deadline - time.perf_counter())
-            try:
-                async with asyncio.timeout(deadline - time.perf_counter()):
-                    await self._fallback.answer(scope, body, send_on, plane)
-            except TimeoutError as error:
-                raise Unavailable("the request was not answered in time") from error
-            finally:
-                self._gate.leave()
+            await self._ask_fallback(scope, body, send_on, started + self._limits.request_timeout_seconds)
         except RequestRefused as refusal:
-            if code != _NO_ANSWER:
-                raise
             code = refusal.status
-            await self._refuse(send, refusal, unread)
+            if answered is not None:
+                raise  # half an answer is out: only breaking off tells the client
+            await self._reply.refuse(send, refusal, unread)
+        except ClientGone:
+            code = _NO_ANSWER
         finally:
             if via is not None:
-                self._metrics.observe(via, code, time.perf_counter() - started)
+                self._metrics.observe(via, answered or code, time.perf_counter() - started)
+
+    async def _ask_fallback(self, scope: Scope, body: bytes, send: Send, deadline: float) -> None:
+        await self._gate.enter(deadline - time.perf_counter())
+        try:
+            async with asyncio.timeout(deadline - time.perf_counter()):
+                await self._fallback.answer(scope, body, send, self._loaded())
+        except TimeoutError as error:
+            raise Unavailable("the request was not answered in time") from error
+        finally:
+            self._gate.leave()
 
     def _arrived(self, headers: Mapping[bytes, bytes]) -> str:
         via = _VIAS.get(headers.get(_VIA_HEADER, b""), _DIRECT)
@@ -188,29 +185,29 @@ class Application:
         headers = dict(scope["headers"])
         has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         try:
-            page = self._get_paths.get(scope["path"])
+            page = self._pages.get(scope["path"])
             if page is None:
                 raise self._unknown(scope["path"])
             if scope["method"] not in ("GET", "HEAD"):
                 raise NotAllowed("this path is read with GET", (b"allow", b"GET, HEAD"))
             status, document = page()
-            await self._send(send, status, orjson.dumps(document), [_JSON, _CLOSE] if has_body else [_JSON])
+            await self._reply.send(send, status, orjson.dumps(document), *((JSON, CLOSE) if has_body else (JSON,)))
         except RequestRefused as refusal:
-            await self._refuse(send, refusal, receive if has_body else None)
+            await self._reply.refuse(send, refusal, receive if has_body else None)
 
-    def _server_metadata(self) -> tuple[int, Document]:
+    def _server_metadata(self) -> tuple[int, dict[str, Any]]:
         return 200, {"name": "serinus", "version": __version__, "extensions": ["binary_tensor_data"]}
 
-    def _live(self) -> tuple[int, Document]:
+    def _live(self) -> tuple[int, dict[str, Any]]:
         return 200, {"live": True}
 
-    def _ready(self) -> tuple[int, Document]:
+    def _ready(self) -> tuple[int, dict[str, Any]]:
         return (200 if self.ready else 503), {"ready": self.ready}
 
-    def _model_ready(self) -> tuple[int, Document]:
+    def _model_ready(self) -> tuple[int, dict[str, Any]]:
         return (200 if self.ready else 503), {"name": self._config.model_name, "ready": self.ready}
 
-    def _model_metadata(self) -> tuple[int, Document]:
+    def _model_metadata(self) -> tuple[int, dict[str, Any]]:
         return 200, self._loaded().metadata()
 
     def _unknown(self, path: str) -> Unknown:
@@ -221,30 +218,9 @@ class Application:
             return Unknown(f"version {parts[_VERSION]!r} of the model is not served here")
         return Unknown("no such path")
 
-    async def _refuse(self, send: Send, refusal: RequestRefused, unread: Receive | None) -> None:
-        """Answer with the error. A body that was not read is taken and dropped for a while: a connection that is
-        closed under a sender loses the answer too."""
-        body = orjson.dumps({"error": refusal.message[:_MAX_ERROR]})
-        headers = [_JSON, *refusal.headers] if unread is None else [_JSON, _CLOSE, *refusal.headers]
-        if unread is None or isinstance(refusal, ReceiptTimeout):
-            await self._send(send, refusal.status, body, headers)
-            return
-        await self._send(send, refusal.status, body, headers, more=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS):
-                while (await unread()).get("more_body", False):
-                    pass
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _send(self, send: Send, status: int, body: bytes, headers: Headers, *, more: bool = False) -> None:
-        length = (b"content-length", b"%d" % len(body))
-        start = {"type": "http.response.start", "status": status, "headers": [*headers, length, self._revision]}
-        await send(start)
-        await send({"type": "http.response.body", "body": body, "more_body": more})
-
 
 def _header_length(headers: Mapping[bytes, bytes]) -> int | None:
-    text = headers.get(_HEADER_LENGTH)
+    text = headers.get(HEADER_LENGTH)
     if text is None:
         return None
     if not text.isdigit() or len(text) > _MAX_DIGITS:

@@ -1,8 +1,8 @@
 """Stops an inference on the event loop that takes far longer than its size ever did.
 
 How long a model takes follows from the size of its input, except when it loops as often as a value says. Such a request
-would stop everything, so while inferences run on the loop a thread looks twenty times a second whether one still runs
-and has used the processor all the time; it is then stopped between two operators. Used by `dispatch.py`.
+would stop everything, so while inferences run on the loop a thread looks twenty times a second at the one that runs; if
+it has used the processor for too long, it is stopped between two operators. Used by `dispatch.py`.
 """
 
 import threading
@@ -13,7 +13,7 @@ from serinus_runtime.session import new_run_options
 
 _LOOK_SECONDS = 0.05
 _BUSY_SECONDS = 0.04
-"""Processor time between two looks that means: computing, and not merely waiting for a processor."""
+"""Processor time that one run may use. The wall clock would blame a model for a processor that was taken away."""
 _QUIET_LOOKS = 20
 
 
@@ -41,18 +41,26 @@ class InlineWatch:
         self._count += 1
 
     def _watch(self) -> None:
+        seen = self._count
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            self._watch_until_quiet()
             self._asleep = True
+            if self._count == seen:  # else one has begun in this instant, and did not see that nobody watches
+                self._wake.wait()
+            self._wake.clear()
+            self._asleep = False
+            seen = self._watch_until_quiet()
 
-    def _watch_until_quiet(self) -> None:
+    def _watch_until_quiet(self) -> int:
+        """Look until nothing has run for a second; the count then."""
         quiet = 0
+        seen, used = self._count, time.clock_gettime(self._clock)
         while quiet < _QUIET_LOOKS:
-            before, used = self._count, time.clock_gettime(self._clock)
             time.sleep(_LOOK_SECONDS)
-            stuck = self._count == before and before % 2 == 1
-            if stuck and time.clock_gettime(self._clock) - used > _BUSY_SECONDS:
-                self.options.terminate = True
-            quiet = quiet + 1 if self._count == before and not stuck else 0
+            running = self._count % 2 == 1
+            if running and self._count == seen:
+                if time.clock_gettime(self._clock) - used > _BUSY_SECONDS:
+                    self.options.terminate = True
+            else:
+                quiet = quiet + 1 if self._count == seen else 0
+                seen, used = self._count, time.clock_gettime(self._clock)
+        return seen

@@ -161,5 +161,7 @@ def identity(live: Manifest) -> Manifest:
     meta = live["metadata"]
     writers = {entry["manager"] for entry in meta["managedFields"]}
     assert names.FIELD_MANAGER not in writers
-    content = {key: live[key] for key in ("spec", "data", "revision") if key in live and live["kind"] != "Pod"}
+    content: Manifest = {
+        key: live[key] for key in ("spec", "data", "revision") if key in live and live["kind"] != "Pod"
+    }
     return {"uid": meta["uid"], "owners": meta.get("ownerReferences"), "labels": meta.get("labels"), **content}

@@ -14,6 +14,7 @@ from serinus_api import names
 
 pytestmark = pytest.mark.own_operator
 KILLS = 6
+LATEST_KILL_SECONDS = 8.0
 TAKE_OVER_SECONDS = 40
 AFTER_WAKING_SECONDS = 20
 
@@ -57,7 +58,7 @@ def test_an_operator_that_is_killed_at_random_comes_to_the_same_end(
         for number in range(KILLS):
             model.apply_onnx(doubler(3.0 + number), f"model-{number}")
             # Reconciling began within the moment; what it has come to is chance.
-            moment = chances.uniform(0.0, 4.0)
+            moment = chances.uniform(0.0, LATEST_KILL_SECONDS)
             until(moment)
             pods = release.pods()
             (victim,) = [pod for pod in pods if pod["status"].get("phase") == "Running"]

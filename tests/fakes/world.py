@@ -72,6 +72,10 @@ class Process:
     def __init__(self, world: "World", settings: Settings, start: str) -> None:
         self.world = world
         self.dead = False
+        self.gate = asyncio.Event()
+        """Closed while the process is stopped (SIGSTOP): what it has sent arrives when it wakes."""
+        self.gate.set()
+        self.writes: list[str] = []
         self.cache = Cache()
         self.telemetry = Telemetry()
         connection = Connection(world, self)
@@ -157,9 +161,17 @@ class Connection:
             counted = verb not in ("get", "list") and not (manifest and manifest["kind"] == LEASE.kind)
             if counted and self._world.killing(before=True):
                 await self._die()
+            if self._world.stop_at == (verb, manifest["kind"] if manifest else args[0].kind):
+                self._world.stop_at = None
+                self._process.gate.clear()
+                self._world.stopped.set()
+            await self._process.gate.wait()
+            if counted:
+                self._process.writes.append(verb)
             try:
                 return await getattr(self._world.cluster, verb)(*args, **kwargs)
             finally:
+                await self._process.gate.wait()
                 if counted and self._world.killing(before=False):
                     await self._die()
 
@@ -180,6 +192,8 @@ class World:
         self.invariants = Invariants(self.cluster)
         self.kubelet = Kubelet(self.cluster)
         self.process: Process | None = None
+        """The one that was started last."""
+        self.processes: list[Process] = []
         self.deaf = False
         """Whether watch events are lost."""
         self.source_changed: str | None = None
@@ -187,6 +201,9 @@ class World:
         self.kill_at: tuple[int, str] | None = None
         """Number of the mutating call at which the operator dies, and `before` or `after` it."""
         self.killed = asyncio.Event()
+        self.stop_at: tuple[str, str] | None = None
+        """The next request with this verb and kind is the last before its process is stopped (SIGSTOP)."""
+        self.stopped = asyncio.Event()
         self.requests = 0
         """Mutating calls so far; a test may set it back."""
         self._starts = 0
@@ -196,8 +213,8 @@ class World:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self.process:
-            await self.process.kill()
+        for process in self.processes:
+            await process.kill()
         self._nature.cancel()
         await asyncio.gather(self._nature, return_exceptions=True)
 
@@ -222,6 +239,7 @@ class World:
         """A new operator process, with empty memory."""
         self._starts += 1
         self.process = Process(self, settings, start=str(self._starts))
+        self.processes.append(self.process)
         return self.process
 
     async def restart(self, settings: Settings = SETTINGS) -> None:

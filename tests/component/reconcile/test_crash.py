@@ -176,7 +176,7 @@ def test_killed_operator_is_replaced_by_another_replica() -> None:
             await world.advance(2)
             world.apply(STORIES["update"].act)
             world.kill_at = (8, "after")
-            await world.killed.wait()
+            await world.until(world.killed.is_set)
             world.kill_at = None
             await world.process.kill()
             world.start(replace(SETTINGS, identity="another-pod"))

@@ -9,10 +9,12 @@ from tests.fakes.world import NAMESPACE, World, config_map, model
 
 from serinus_api import names
 from serinus_api.conditions import Reason
+from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     NETWORK_POLICY,
+    POD,
     POD_DISRUPTION_BUDGET,
     SERVICE,
     Kind,
@@ -65,11 +67,38 @@ async def test_replicas_edited_while_a_candidate_starts_scale_both(world: World,
 
 
 async def test_old_revision_keeps_its_size_until_it_goes(world: World, stable: str) -> None:
+    """The flip is held up; meanwhile the size of the model is changed, which is the new revision's affair."""
+    fault = world.cluster.fail(Denied("patch", "services"), verb="apply", kind="Service")
     world.apply(config_map("iris-model-2", b"model two"))
-    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}, replicas=1))
-    revision = await world.ready()
-    await world.until(lambda: world.deployments() == [revision])
-    assert len(world.kubelet.pods(revision)) == 1
+    two = {"uri": "configmap://iris-model-2/model.onnx"}
+    world.apply(model(model=two))
+    await world.until(lambda: world.status()["stableRevision"] != stable)
+    world.apply(model(model=two, replicas=1))
+    new = world.status()["stableRevision"]
+    await world.until(lambda: world.object(DEPLOYMENT, new)["spec"]["replicas"] == 1)
+    assert world.object(DEPLOYMENT, stable)["spec"]["replicas"] == 2
+    assert world.entry() == stable
+    fault.lift()
+    assert await world.ready() == new
+    await world.until(lambda: world.deployments() == [new])
+
+
+async def test_repair_is_made_at_the_live_size_and_the_size_by_scale(world: World, stable: str) -> None:
+    """Applied with another size, or without one, the repair would start or end pods by itself."""
+    since = len(world.cluster.calls)
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, lambda d: d["spec"].update(replicas=7, paused=True))
+    await world.until(lambda: world.object(DEPLOYMENT, stable)["spec"]["replicas"] == 2)
+    writes = [c for c in world.changes(since) if c.kind == "Deployment"]
+    assert [c.verb for c in writes] == ["replace", "scale"]
+    assert writes[0].body["spec"]["replicas"] == 7
+
+
+async def test_serving_pod_without_an_owner_is_left_to_its_replica_set(world: World, stable: str) -> None:
+    pod = world.kubelet.pods(stable)[0]["metadata"]["name"]
+    world.cluster.edit(POD, NAMESPACE, pod, lambda p: p["metadata"].pop("ownerReferences"))
+    since = len(world.cluster.calls)
+    await world.advance(120)
+    assert [c for c in world.cluster.calls[since:] if c.kind == "Pod"] == []
 
 
 async def test_size_changed_by_hand_is_set_back(world: World, stable: str) -> None:

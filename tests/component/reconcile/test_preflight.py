@@ -207,7 +207,7 @@ async def test_config_map_that_changes_before_its_preflight_is_looked_up_again(w
     world.kill_at = (7, "after")
     world.start()
     world.apply(model())
-    await world.killed.wait()
+    await world.until(world.killed.is_set)
     assert world.status()["resolution"]["phase"] == "Preflight"
     world.apply(config_map("iris-model", b"model two"))
     world.kill_at = None

@@ -119,11 +119,11 @@ class Model:
         more = {names.LABEL_REVISION: revision} if revision else {}
         return self.api.list("pods", self.namespace, {**self.labels(), names.LABEL_ROLE: role, **more})
 
-    def incarnations(self) -> set[tuple[str, int]]:
+    def incarnations(self, revision: str = "") -> set[tuple[str, int]]:
         """Serving pods that live, by UID and restarts: equal before and after means that none was restarted."""
         return {
             (pod["metadata"]["uid"], sum(c["restartCount"] for c in pod["status"].get("containerStatuses", ())))
-            for pod in self.pods()
+            for pod in self.pods(revision=revision)
             if "deletionTimestamp" not in pod["metadata"]
         }
 

@@ -31,14 +31,15 @@ def refused(
     shows it in one word, and the stable revision is still the only one that serves.
     """
     watch = Stopwatch()
-    stable, pods = model.stable, model.incarnations()
+    stable = model.stable
+    pods = model.incarnations(stable)
     condition = model.wait_for(kind, "False", reason, *words, seconds=seconds)
     model.wait_for("Ready", "False", reason, *words)
     model.wait_for("Available", "True", "Serving")
     model.wait_for("Stalled" if final else "Reconciling", "True", "RolledBack" if final else reason)
     assert ("Reconciling" if final else "Stalled") not in model.conditions()
     assert model.shown_reason() == reason
-    assert (model.stable, model.incarnations()) == (stable, pods)
+    assert (model.stable, model.incarnations(stable)) == (stable, pods)
     world.figures.note("failure table", reason=reason, condition=f"{kind}=False", told_within=watch.seconds)
     return condition
 

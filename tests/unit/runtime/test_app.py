@@ -94,6 +94,7 @@ async def test_a_fault_of_ours_is_a_500_without_a_word_of_it(caplog: pytest.LogC
     assert (start["status"], body["body"]) == (500, b'{"error":"internal error"}')
     assert (b"connection", b"close") in start["headers"]
     assert "secret" in caplog.text
+    assert client.count(500)
 
 
 async def test_a_client_that_leaves_is_counted_and_not_answered() -> None:
