@@ -1,6 +1,10 @@
-"""What every tier of tests shares: the switch that writes golden files anew."""
+"""What every tier of tests shares: the switch that writes golden files anew, and how properties are tried."""
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("serinus", deadline=None, print_blob=True)  # a busy machine fails no test
+hypothesis.settings.load_profile("serinus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -134,9 +134,7 @@ def test_a_missing_file_is_not_found_and_named(pod: Pod, path: str, scheme: str,
     assert refusal.exit_code == EXIT_WAITING
 
 
-@pytest.mark.parametrize(
-    "uri", ["s3://bucket/model.onnx", "ftp://host/model.onnx", "http://host/m.onnx", "file:///m", "m"]
-)
+@pytest.mark.parametrize("uri", ["s3://bucket/model.onnx", "ftp://host/model.onnx", "http://host/m.onnx", "m"])
 def test_other_schemes_are_unsupported(pod: Pod, uri: str) -> None:
     refusal = pod.refusal(uri=uri)
     assert refusal.reason is Reason.UNSUPPORTED_SCHEME
