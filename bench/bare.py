@@ -71,10 +71,8 @@ class Bare:
             await self._take(name, turn, meta)
 
     async def _take(self, name: str, turn: int, meta: Manifest) -> None:
-        """The requests of one turn: status, Events, reads, children, and the end of the preflight pod."""
+        """The requests of one turn: Events, reads, children, the end of the preflight pod, status; at the end Ready."""
         gaps = self._gaps[name]
-        for _ in range(share(self._calls["status"], turn)):
-            await self._apply(self._body("Status", gaps, name), "/status", names.STATUS_FIELD_MANAGER)
         for _ in range(share(self._calls["events"], turn)):
             await self._apply(self._body("Event", gaps, name), "", names.FIELD_MANAGER)
         for _ in range(share(self._calls["reads"], turn)):
@@ -86,6 +84,10 @@ class Bare:
         if turn == TRIED:
             body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": meta["uid"]}}
             await self._call("DELETE", f"/api/v1/namespaces/{gaps[NAMESPACE]}/pods/{meta['name']}", body)
+        writes = share(self._calls["status"], turn)
+        for number in range(1, writes + 1):
+            word = "Status" if turn == SERVING and number == writes else "Progress"
+            await self._apply(self._body(word, gaps, name), "/status", names.STATUS_FIELD_MANAGER)
 
     def _body(self, word: str, gaps: dict[str, str], name: str) -> Manifest:
         """A body that differs from the one before, so that each write changes something."""

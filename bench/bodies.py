@@ -41,7 +41,7 @@ NAME, UID, RECORD_UID, NAMESPACE, STEP = "zz-name-zz", "zz-uid-zz", "zz-record-z
 
 
 def templates() -> dict[str, str]:
-    """JSON texts by kind; the entry Service is `EntryService`, the status write `Status`."""
+    """JSON texts by kind; `EntryService` is the entry, `Status` the last status write, `Progress` those before."""
     subject = read_subject(_example())
     intent = _record_intent(subject)
     options = RenderOptions()
@@ -51,6 +51,7 @@ def templates() -> dict[str, str]:
     now = Instant(dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 0.0)
     found = {_word(m): m for m in render(subject, decision, observation, options)}
     found["Status"] = status_manifest(subject, build_status(subject, observation, decision, now))
+    found["Progress"] = _not_ready(found["Status"])
     condition = build_conditions(subject, observation, decision, now)[0]
     event = EventBook().event(subject, condition, now)
     found["Event"] = {**event, "metadata": {**event["metadata"], "name": f"{NAME}.{STEP}"}}
@@ -63,6 +64,14 @@ def filled(template: str, gaps: Mapping[str, str]) -> Manifest:
         template = template.replace(gap, value)
     body: Manifest = json.loads(template)
     return body
+
+
+def _not_ready(status: Manifest) -> Manifest:
+    """The same status before the model is Ready."""
+    conditions = [
+        {**c, "status": "Unknown"} if c["type"] == ConditionType.READY else c for c in status["status"]["conditions"]
+    ]
+    return {**status, "status": {**status["status"], "conditions": conditions}}
 
 
 def _word(manifest: Manifest) -> str:

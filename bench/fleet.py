@@ -25,7 +25,8 @@ from serinus_api import names
 KINDS_WATCHED = 7
 START_SECONDS, READY_SECONDS, STOP_SECONDS = 60, 600, 30
 IDLE_CPU_SECONDS = 0.03
-"""In one second: less than this is an operator at rest (renewing its lease)."""
+IDLE_SECONDS, IDLE_LOG_BYTES = 3, 4096
+"""CPU and audit log of one second, and how many of them: an operator at rest only renews its lease."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,13 @@ class Running:
                 await self.until_idle()
 
     async def until_idle(self) -> None:
-        """Wait for a second in which it hardly works."""
-        while True:
-            before = cpu_seconds(self.pid)
+        """Wait for a row of seconds in which it hardly works and asks for nothing; one could be a lack of CPU."""
+        log, idle = self.plane.layout.audit_log, 0
+        while idle < IDLE_SECONDS:
+            before, end = cpu_seconds(self.pid), audit.end_of(log)
             await asyncio.sleep(1.0)
-            if cpu_seconds(self.pid) - before <= IDLE_CPU_SECONDS:
-                return
+            rests = cpu_seconds(self.pid) - before <= IDLE_CPU_SECONDS and audit.end_of(log) - end <= IDLE_LOG_BYTES
+            idle = idle + 1 if rests else 0
 
     async def metrics(self) -> str:
         """Its Prometheus page; empty for a program that has none."""
