@@ -114,5 +114,8 @@ class Api:
         query = f"?watch=1&timeoutSeconds=60&labelSelector={labels}&resourceVersion={resource_version}"
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=70)) as connection:
             connection.request("GET", path_of(plural) + query)
-            for line in connection.getresponse():
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                raise http.client.HTTPException(f"watch of {plural}: HTTP {answer.status}")  # the CRD is not there yet
+            for line in answer:
                 yield json.loads(line)
