@@ -185,7 +185,9 @@ def provisioning(work: Work, source: Source) -> Step:
     pods = workload.pods if workload else ()
     refusal = None if workload else work.observation.failure
     if any(pod.report and pod.report.reason == Reason.SOURCE_CHANGED for pod in pods):
-        # The source moved between preflight and start: what it holds now is another revision.
+        # The source moved between preflight and start: what it holds now is another revision, or no match for the pin.
+        if work.subject.spec.model.digest:
+            return _enter(work, ResolutionPhase.PREFLIGHT, revision=None, attempt=work.resolution.attempt + 1)
         return _enter(work, ResolutionPhase.RESOLVING, revision=None, digest=None)
     problem = (workload.problem if workload else refusal) or worst(pods)
     failing = any(pod.progress is Progress.FAILING for pod in pods)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.fakes.kubelet import Status, crashing, refused, running, unschedulable, waiting
+from tests.fakes.kubelet import Status, crashing, digest_of, refused, running, unschedulable, waiting
 from tests.fakes.world import NAMESPACE, SETTINGS, World, config_map, model
 
 from serinus_api import names
@@ -309,6 +309,30 @@ async def test_candidate_whose_source_changed_is_resolved_again(world: World) ->
     world.kubelet.serving = lambda revision, number: crashing(report) if revision == first else running()
     assert await world.ready() != first
     await world.until(lambda: first not in world.deployments())
+
+
+async def test_return_to_a_pinned_url_that_holds_other_bytes_by_now_is_refused(world: World) -> None:
+    """The history cannot restore it: its pods say so, and a preflight says what is there instead."""
+    uri = "https://models.example/iris.onnx"
+    world.kubelet.remote[uri] = b"model one"
+    pinned = {"uri": uri, "digest": digest_of(b"model one")}
+    world.apply(model(model=pinned))
+    first = await world.ready()
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model(model=TWO))
+    second = await world.ready()
+    await world.until(lambda: world.deployments() == [second])
+    world.kubelet.remote[uri] = b"overwritten"
+    report = PreflightReport(phase=Phase.DOWNLOADING, reason=Reason.SOURCE_CHANGED, message="another digest")
+    world.kubelet.serving = lambda revision, number: crashing(report) if revision == first else running()
+    since = len(world.cluster.calls)
+    world.apply(model(model=pinned))
+    await world.until(lambda: world.says("Ready", "False", "DigestMismatch"))
+    assert world.says("Stalled", "True", "RolledBack")
+    assert digest_of(b"overwritten") in world.condition("ModelResolved")["message"]
+    await world.advance(120)
+    assert world.entry() == second
+    assert len([c for c in world.cluster.calls[since:] if c.verb == "status"]) < 12
 
 
 async def test_change_of_the_deadline_alone_starts_no_rollout(world: World, stable: str) -> None:
