@@ -65,6 +65,8 @@ class Applier:
         live = self.cache.get(kind, meta["namespace"], meta["name"])
         if live is None:
             live = await self._create(kind, manifest)
+        if "deletionTimestamp" in live["metadata"]:
+            return  # it goes; its end is an event, and then it is made again
         if not _owned(live, manifest):
             await self._adopt(live, manifest)
         elif kind not in WRITTEN_ONCE and differs(manifest, live):
@@ -110,7 +112,7 @@ class Applier:
         wanted = _keep_replicas(manifest, live)
         after = await self.cluster.apply(wanted, _precondition(live))
         if differs(wanted, after):
-            after = await self.cluster.replace(_keep_cluster_ip(wanted, after), _precondition(after))
+            after = await self.cluster.replace(_whole(wanted, after), _precondition(after))
         self.cache.put(after)
 
     async def _scale(self, subject: Subject, decision: Decision) -> None:
@@ -165,14 +167,16 @@ def _keep_replicas(manifest: Manifest, live: Manifest) -> Manifest:
     return {**manifest, "spec": {**manifest["spec"], "replicas": live["spec"].get("replicas", 1)}}
 
 
-def _keep_cluster_ip(manifest: Manifest, live: Manifest) -> Manifest:
-    """A Service's addresses cannot be changed, so a full write carries the live ones."""
+def _whole(manifest: Manifest, live: Manifest) -> Manifest:
+    """The manifest for a full write, with other people's metadata and a Service's addresses as they are."""
+    meta, theirs = manifest["metadata"], live["metadata"]
+    kept = {field: theirs[field] for field in ("annotations", "finalizers") if field in theirs}
+    whole = {**manifest, "metadata": {**meta, **kept, "labels": {**theirs.get("labels", {}), **meta["labels"]}}}
     if manifest["kind"] != SERVICE.kind:
-        return manifest
-    kept = {
-        k: live["spec"][k] for k in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy") if k in live["spec"]
-    }
-    return {**manifest, "spec": {**manifest["spec"], **kept}}
+        return whole
+    fixed = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+    addresses = {field: live["spec"][field] for field in fixed if field in live["spec"]}
+    return {**whole, "spec": {**manifest["spec"], **addresses}}
 
 
 def _leaving(decision: Decision) -> str | None:

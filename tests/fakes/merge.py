@@ -1,7 +1,7 @@
 """Server-side apply, as much of it as Serinus relies on.
 
-Maps are merged field by field, lists with identity item by item, other lists are replaced as a whole. What a manager
-applied before and leaves out now is removed; what others set stays.
+Maps are merged field by field, lists with identity item by item; selectors and other lists are replaced as a whole.
+What a manager applied before and leaves out now is removed; what others set stays.
 """
 
 from typing import Any
@@ -20,6 +20,8 @@ KEYS = {
     "volumes": ("name",),
 }
 """Lists whose items have an identity. The ports of containers and of Services have different ones."""
+ATOMIC = frozenset({"selector", "labelSelector", "namespaceSelector", "podSelector", "nodeSelector"})
+"""Maps that are replaced as a whole."""
 
 
 def clone(value: Value) -> Value:
@@ -49,7 +51,7 @@ def _identity(field: str, item: Value) -> tuple[Value, ...] | None:
 
 
 def _merged(live: Value, wanted: Value, field: str = "") -> Value:
-    if isinstance(live, dict) and isinstance(wanted, dict):
+    if isinstance(live, dict) and isinstance(wanted, dict) and field not in ATOMIC:
         return {**live, **{key: _merged(live.get(key), value, key) for key, value in wanted.items()}}
     if isinstance(live, list) and isinstance(wanted, list) and wanted and _identity(field, wanted[0]):
         known = {_identity(field, item): item for item in live}

@@ -93,6 +93,38 @@ async def test_repair_is_made_at_the_live_size_and_the_size_by_scale(world: Worl
     assert writes[0].body["spec"]["replicas"] == 7
 
 
+async def test_repair_keeps_what_others_wrote_beside_it(world: World, stable: str) -> None:
+    """A full write, which removes the command, must not remove other people's marks."""
+
+    def change(deployment: Manifest) -> None:
+        container(deployment)["command"] = ["sleep", "infinity"]
+        deployment["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "x"
+        deployment["metadata"]["labels"]["team"] = "ml"
+
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, change)
+    await world.until(lambda: "command" not in container(world.object(DEPLOYMENT, stable)))
+    meta = world.object(DEPLOYMENT, stable)["metadata"]
+    assert meta["annotations"]["argocd.argoproj.io/tracking-id"] == "x"
+    assert meta["labels"]["team"] == "ml"
+
+
+async def test_child_that_is_being_deleted_is_left_until_it_is_gone(world: World, stable: str) -> None:
+    """`kubectl delete --cascade=foreground`: it stays until its pods are gone, and is made again then."""
+    deleting = {"deletionTimestamp": "2026-05-01T10:00:00Z", "finalizers": ["foregroundDeletion"]}
+
+    def change(deployment: Manifest) -> None:
+        deployment["metadata"].update(deleting)
+        deployment["spec"]["paused"] = True
+
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, change)
+    since = len(world.cluster.calls)
+    await world.advance(60)
+    assert [c for c in world.cluster.calls[since:] if c.kind == "Deployment"] == []
+    assert world.condition("Ready")["status"] == "False"
+    world.cluster.remove(DEPLOYMENT, NAMESPACE, stable)
+    assert await world.ready() == stable
+
+
 async def test_serving_pod_without_an_owner_is_left_to_its_replica_set(world: World, stable: str) -> None:
     pod = world.kubelet.pods(stable)[0]["metadata"]["name"]
     world.cluster.edit(POD, NAMESPACE, pod, lambda p: p["metadata"].pop("ownerReferences"))
