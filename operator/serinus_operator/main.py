@@ -119,9 +119,9 @@ class Operator:
 
     def healthy(self) -> None:
         """Raise where a restart would help. An API server out of reach is no such case."""
-        waited = self.queue.oldest_seconds()
+        waited = self.queue.longest_seconds()
         if self.fence.held() and waited > STUCK_SECONDS:
-            raise kopf.PermanentError(f"the oldest key has waited for {waited:.0f} s")
+            raise kopf.PermanentError(f"a key has waited, or been worked on, for {waited:.0f} s")
         if self.failed:
             raise kopf.PermanentError("a task of the operator has ended")
 

@@ -48,7 +48,7 @@ class WorkQueue:
         self._ready: dict[Key, float] = {}  # insertion order is the queue; the value is when it was added
         self._later: list[tuple[float, int, Key]] = []
         self._due: dict[Key, float] = {}
-        self._active: set[Key] = set()
+        self._active: dict[Key, float] = {}  # the value is when its pass began
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
         self._changed = asyncio.Event()
@@ -90,6 +90,12 @@ class WorkQueue:
             return 0.0
         return asyncio.get_running_loop().time() - next(iter(self._ready.values()))
 
+    def longest_seconds(self) -> float:
+        """How long the oldest key has waited, or the longest pass has lasted: what tells that the loop is stuck."""
+        begun = min(self._active.values(), default=None)
+        lasted = 0.0 if begun is None else asyncio.get_running_loop().time() - begun
+        return max(lasted, self.oldest_seconds())
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -99,7 +105,7 @@ class WorkQueue:
     async def _worker(self) -> None:
         while True:
             key = await self._next()
-            self._active.add(key)
+            self._active[key] = asyncio.get_running_loop().time()
             try:
                 delay = await self._work(key)
             except RetryLater as retry:
@@ -108,7 +114,7 @@ class WorkQueue:
             else:
                 self._failures.pop(key, None)
             finally:
-                self._active.discard(key)
+                del self._active[key]
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)

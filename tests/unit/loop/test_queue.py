@@ -209,6 +209,18 @@ async def test_oldest_key_that_waits_is_known() -> None:
         assert queue.depth == 2
 
 
+async def test_pass_that_hangs_is_known_although_nothing_waits() -> None:
+    work = Work(seconds=1000)
+    async with running(work) as queue:
+        assert queue.longest_seconds() == 0.0
+        queue.add(A)
+        await asyncio.sleep(300)
+        assert queue.oldest_seconds() == 0.0
+        assert queue.longest_seconds() == pytest.approx(300.0)
+        await asyncio.sleep(800)
+        assert queue.longest_seconds() == 0.0
+
+
 async def test_error_that_is_no_retry_ends_the_queue() -> None:
     """Guard lets none through; were one to come, the process shall end rather than go deaf."""
     work = Work()
