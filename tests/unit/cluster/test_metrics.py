@@ -1,0 +1,112 @@
+"""Asking pods for their load: an answer, or None; never an error, never for long."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from serinus_api.runtime import LoadReport
+from serinus_operator import metrics
+from serinus_operator.metrics import PodMetrics
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+REPORT = LoadReport(revision="iris-1", in_flight=1, queued=0, arrivals={"direct": 7}, busy_seconds=1.5)
+
+
+class PodServer:
+    """The second port of all pods of a test."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = self.report
+        self.changed: str | None = None
+        self.asked = 0
+
+    async def report(self, _: web.Request) -> web.Response:
+        told = REPORT.model_copy(update={"source_changed": self.changed})
+        return web.Response(text=told.model_dump_json(by_alias=True))
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
+        return await self.answer(request)
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PodServer]:
+    found = PodServer()
+    app = web.Application()
+    app.router.add_get("/load", found.handle)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setattr(metrics, "METRICS_PORT", runner.addresses[0][1])
+    yield found
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def pods() -> AsyncIterator[PodMetrics]:
+    found = PodMetrics()
+    yield found
+    await found.close()
+
+
+def pod(uid: str = "u1", address: str | None = "127.0.0.1") -> dict[str, Any]:
+    return {"metadata": {"name": f"pod-{uid}", "uid": uid}, "status": {"podIP": address} if address else {}}
+
+
+async def test_report_is_read(server: PodServer, pods: PodMetrics) -> None:
+    assert await pods.load(pod()) == REPORT
+
+
+async def test_pod_without_an_address_is_not_asked(server: PodServer, pods: PodMetrics) -> None:
+    assert await pods.load(pod(address=None)) is None
+    assert server.asked == 0
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "{}", '{"revision": 3}'])
+async def test_answer_of_another_kind_is_unknown(server: PodServer, pods: PodMetrics, text: str) -> None:
+    async def odd(_: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    server.answer = odd
+    assert await pods.load(pod()) is None
+
+
+async def test_pod_that_hangs_is_unknown_after_a_second(
+    server: PodServer, pods: PodMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert metrics.SCRAPE_SECONDS <= 1.0
+    monkeypatch.setattr(metrics, "SCRAPE_SECONDS", 0.05)
+
+    async def hang(_: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    server.answer = hang
+    assert await pods.load(pod()) is None
+
+
+async def test_pod_that_is_gone_is_unknown(pods: PodMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "METRICS_PORT", 1)
+    assert await pods.load(pod()) is None
+
+
+async def test_any_pod_whose_source_changed_speaks_for_all(server: PodServer, pods: PodMetrics) -> None:
+    assert await pods.source_changed([pod("a"), pod("b", None)]) is None
+    server.changed = "another ETag"
+    assert await pods.source_changed([pod("b", None), pod("c")]) == "another ETag"
+    assert await pods.source_changed([]) is None
+
+
+async def test_same_pod_is_not_asked_again_at_once(
+    server: PodServer, pods: PodMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await pods.source_changed([pod("a"), pod("b")])
+    assert server.asked == 2
+    monkeypatch.setattr(metrics, "SOURCE_SECONDS", 0.0)
+    server.changed = "another ETag"
+    assert await pods.source_changed([pod("a"), pod("b")]) == "another ETag"
+    assert server.asked == 4
