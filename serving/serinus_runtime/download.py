@@ -68,7 +68,8 @@ class _Fetch:
         self._source = source
         self._headers = {"Accept-Encoding": "identity"} | headers
         self._resolver = GuardedResolver(source.allow_hosts)
-        self._shown = shown(URL(source.uri))
+        self._url = self._parsed(source.uri)
+        self._shown = shown(self._url)
         self._responses: list[aiohttp.ClientResponse] = []
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
@@ -82,7 +83,7 @@ class _Fetch:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(stall, _CONNECT_SECONDS), sock_read=stall),
         )
         try:
-            return await self._follow(URL(self._source.uri))
+            return await self._follow(self._url)
         except BaseException as error:
             await self.__aexit__(None, error, None)
             raise
@@ -101,9 +102,18 @@ class _Fetch:
             self._responses.append(response)
             if response.status not in _REDIRECTS:
                 return self._checked(response)
-            target = response.headers.get("Location", "")
-            url = url.join(URL(target))
+            url = self._parsed(response.headers.get("Location", ""), url)
         raise ModelRefused(Reason.DOWNLOAD_FAILED, f"{self._shown} redirects more than {MAX_REDIRECTS} times")
+
+    def _parsed(self, text: str, base: URL | None = None) -> URL:
+        try:
+            url = URL(text)
+            return base.join(url) if base is not None else url
+        except ValueError as error:
+            if base is None:
+                raise ModelRefused(Reason.UNSUPPORTED_SCHEME, "the URI is not a URL") from error
+            msg = f"{self._shown} redirects to something that is not a URL"
+            raise ModelRefused(Reason.DOWNLOAD_FAILED, msg) from error
 
     def _check(self, url: URL) -> None:
         if url.scheme != "https" or not url.host:

@@ -78,7 +78,10 @@ def fetch(config: RuntimeConfig, enter: Callable[[Phase], None]) -> LocalModel:
 
 def check_name(source: ModelSource) -> None:
     """Refuse a scheme that is not served here, and a file name that says it is something else than ONNX."""
-    parts = urlsplit(source.uri)
+    try:
+        parts = urlsplit(source.uri)
+    except ValueError as error:
+        raise ModelRefused(Reason.UNSUPPORTED_SCHEME, "the URI is not a URL") from error
     if parts.scheme not in MOUNTED + DOWNLOADED:
         msg = f"scheme {parts.scheme!r} is not supported; use configmap, pvc or https"
         raise ModelRefused(Reason.UNSUPPORTED_SCHEME, msg)

@@ -121,9 +121,19 @@ def test_a_fourth_redirect_is_not_followed(downloads: Downloads) -> None:
         ("https://user:secret@127.0.0.1:{port}/m.onnx", Reason.UNSUPPORTED_SCHEME, "carries credentials"),
         ("https://169.254.169.254/latest", Reason.ACCESS_DENIED, "169.254.169.254, which is not public"),
         ("https://localhost:{port}/model.onnx", Reason.ACCESS_DENIED, "localhost has the address"),
+        ("https://127.0.0.1:port/m.onnx", Reason.DOWNLOAD_FAILED, "redirects to something that is not a URL"),
         ("https://2130706433:{port}/model.onnx", Reason.ACCESS_DENIED, "2130706433 is not an address in its usual"),
     ],
-    ids=["to http", "to a file", "to nowhere", "with credentials", "to metadata", "to another name", "to a number"],
+    ids=[
+        "to http",
+        "to a file",
+        "to nowhere",
+        "with credentials",
+        "to metadata",
+        "to another name",
+        "to no URL",
+        "to a number",
+    ],
 )
 def test_redirects_are_judged_like_the_first_url(downloads: Downloads, target: str, reason: Reason, words: str) -> None:
     port = downloads.web.port
@@ -260,6 +270,12 @@ def test_every_certificate_of_a_mounted_configmap_is_trusted(downloads: Download
     (tmp_path / "ca" / "..data").symlink_to("..2026")
     (tmp_path / "ca" / "ca.crt").symlink_to("..data/ca.crt")
     assert downloads.fetch(ca_file=str(tmp_path / "ca")).digest == DIGEST
+
+
+@pytest.mark.parametrize("uri", ["https://[::1/model.onnx", "https://host:port/model.onnx"])
+def test_what_is_not_a_url_is_said(downloads: Downloads, uri: str) -> None:
+    refusal = downloads.refusal(uri=uri)
+    assert (refusal.reason, refusal.message) == (Reason.UNSUPPORTED_SCHEME, "the URI is not a URL")
 
 
 def test_a_port_where_nobody_listens_has_failed(downloads: Downloads) -> None:
