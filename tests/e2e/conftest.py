@@ -3,11 +3,12 @@
 Needs a cluster that is up and has the images (`make cluster images`); installs everything else by itself.
 """
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from dev.cluster.api import kubeconfig
@@ -19,11 +20,15 @@ from tests.e2e.harness.stage import Stage
 from tests.e2e.harness.waiting import PATIENCE
 from tests.e2e.harness.world import RUN_LABEL, World
 
+from serinus_api.names import short_hash
+
 HERE = Path(__file__).parent
 FREE = ("test_chart",)
 """Modules that need no cluster."""
 TOLD = pytest.StashKey[dict[str, Any]]()
 """What the controller tells all workers: the folder of the run, the seed, the images."""
+LOCK = pytest.StashKey[TextIO]()
+"""Held by the controller: two runs would uninstall each other's operator."""
 WATCHER = pytest.StashKey[Watcher]()
 STAGES = {"own_operator": 2, "last": 3}
 
@@ -137,9 +142,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     try:
-        kubeconfig()
+        used = kubeconfig()
     except ClusterError:
         return  # the stories will say it
+    config.stash[LOCK] = lock = Path(tempfile.gettempdir(), f"serinus-e2e-{short_hash(str(used))}.lock").open("a")  # noqa: SIM115  # held for the session
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        pytest.exit("another run of the end-to-end suite uses this cluster; wait for its end", returncode=4)
     config.stash[WATCHER] = Watcher(Path(config.stash[TOLD]["folder"]))
     config.stash[WATCHER].start()
 
@@ -152,11 +163,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     watcher.stop()
     told = config.stash[TOLD]
-    if not stage_from(config).begun:
-        return
+    if stage_from(config).begun:
+        remove_leftovers(told)
+    config.stash[LOCK].close()
+
+
+def remove_leftovers(told: dict[str, Any]) -> None:
+    """The shared operator and the namespaces of this run."""
     world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
     world.uninstall_main()
-    world.kubectl.try_("delete", "namespaces", "-l", RUN_LABEL, "--wait=false")
+    world.kubectl.try_("delete", "namespaces", "-l", f"{RUN_LABEL}={world.run_name}", "--wait=false")
     world.kubectl.try_("delete", "persistentvolumes", "-l", f"{RUN_LABEL}=volume", "--wait=false")
     world.close()
 
