@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.harness import oip
 from tests.e2e.harness.api import CHILDREN, Api
 from tests.e2e.harness.kubectl import Kubectl, Manifest
 from tests.e2e.harness.prober import Prober
@@ -40,7 +41,11 @@ def deployment(name: str, uri: str, **spec: Any) -> Manifest:
 
 @dataclass
 class Model:
-    """A ModelDeployment by its name, and the objects around it."""
+    """A ModelDeployment by its name, and the objects around it.
+
+    Ready promises that its pods answer; the node's kube-proxy learns of a new Service up to a second later. Only
+    the first `wait_ready` waits for that (`reached`): from then on a refused connection is a lost request.
+    """
 
     api: Api
     kubectl: Kubectl
@@ -48,6 +53,7 @@ class Model:
     name: str
     folder: Path
     applied: Manifest = field(default_factory=dict)
+    reached: bool = False
 
     def apply(self, uri: str, **spec: Any) -> None:
         """Write it as a user does."""
@@ -98,6 +104,9 @@ class Model:
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         self.wait_for("Ready", "True", "Ready", seconds=seconds)
         assert not {"Reconciling", "Stalled"} & set(self.conditions())
+        if not self.reached:
+            wait_for(lambda: oip.accepts(self.url), seconds=SAID_SECONDS, what=f"kube-proxy knows {self.url}")
+            self.reached = True
 
     def shown_reason(self) -> str:
         """The word that `kubectl get mdep` shows."""

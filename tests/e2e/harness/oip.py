@@ -1,6 +1,8 @@
 """A user's client: the public Open Inference Protocol client on the host, and a pod that speaks plain HTTP."""
 
 import json
+import socket
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -24,6 +26,17 @@ def predict(url: str, model: str, row: tuple[float, ...] = ROW, tensor: str = "x
         answer = client.infer(model, [entry], request_id="by-hand")
         assert answer.get_response()["id"] == "by-hand"
         return {output["name"]: answer.as_numpy(output["name"]).tolist() for output in described["outputs"]}
+
+
+def accepts(url: str) -> bool:
+    """Whether anything takes a connection there."""
+    address = urllib.parse.urlsplit(url)
+    assert address.hostname
+    try:
+        socket.create_connection((address.hostname, address.port or 80), timeout=5).close()
+    except (ConnectionRefusedError, TimeoutError):
+        return False
+    return True
 
 
 def get_json(url: str) -> Manifest:
