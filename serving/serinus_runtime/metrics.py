@@ -1,12 +1,12 @@
 """What the second port tells: Prometheus text for scrapers, a LoadReport for the operator. Plain numbers, no library.
 
-`app.py` counts, the private endpoint renders. The buckets are eight to a decade, from 0.1 ms to 100 s, so that a
-percentile read from them is within a seventh of the truth: 0.0001 · 10^(k/8) for k = 0 … 48.
+`app.py` counts, the private endpoint renders.
 """
 
 from bisect import bisect_left
 
 from serinus_api.runtime import (
+    LATENCY_BUCKETS,
     METRIC_DURATION,
     METRIC_IN_FLIGHT,
     METRIC_MODEL_INFO,
@@ -17,8 +17,6 @@ from serinus_api.runtime import (
 )
 from serinus_runtime.limits import Gate
 
-BUCKETS = tuple(float(f"{1e-4 * 10 ** (k / 8):.3g}") for k in range(49))
-
 
 class Series:
     """One histogram."""
@@ -26,7 +24,7 @@ class Series:
     __slots__ = ("counts", "seconds")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
+        self.counts = [0] * (len(LATENCY_BUCKETS) + 1)
         self.seconds = 0.0
 
 
@@ -50,7 +48,7 @@ class Metrics:
         series = self._series.get((via, code))
         if series is None:
             series = self._series[via, code] = Series()
-        series.counts[bisect_left(BUCKETS, seconds)] += 1
+        series.counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         series.seconds += seconds
 
     def load_report(self) -> LoadReport:
@@ -91,7 +89,7 @@ class Metrics:
     def _histogram(self, labels: str, series: Series) -> list[str]:
         total = 0
         lines = []
-        for bound, count in zip((*BUCKETS, "+Inf"), series.counts, strict=True):
+        for bound, count in zip((*LATENCY_BUCKETS, "+Inf"), series.counts, strict=True):
             total += count
             lines.append(f'{METRIC_DURATION}_bucket{{{labels},le="{bound}"}} {total}')
         lines.append(f"{METRIC_DURATION}_sum{{{labels}}} {series.seconds:.6f}")
