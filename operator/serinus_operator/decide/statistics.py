@@ -29,30 +29,32 @@ def deviations(confidence_percent: float) -> float:
 
 
 def share(hits: int, total: int, z: float) -> Interval:
-    """Wilson's score interval of a share; everything is possible after no request.
+    """Wilson's score interval of a share, corrected for continuity; everything is possible after no request.
 
-    centre = (p + z²/2n) / (1 + z²/n), half = z/(1 + z²/n) · √(p(1-p)/n + z²/4n²)
+    n·p ∓ ½ in place of n·p in (p + z²/2n ∓ z·√(p(1-p)/n + z²/4n²)) / (1 + z²/n). Without the correction a single error
+    among a hundred requests would count as sure excess over a service that has none.
 
-    5 of 100 at 95 %: 0.0215 … 0.1118. 0 of 100: 0 … 0.0370.
+    5 of 100 at 95 %: 0.0186 … 0.1183. 0 of 100: 0 … 0.0461.
     """
     if total == 0:
         return Interval(0.0, 0.0, 1.0)
-    p, square = hits / total, z * z / total
-    centre = (p + square / 2) / (1 + square)
-    half = z / (1 + square) * math.sqrt(p * (1 - p) / total + square / (4 * total))
-    low = 0.0 if hits == 0 else max(0.0, centre - half)
-    high = 1.0 if hits == total else min(1.0, centre + half)
-    return Interval(low, p, high)
+    p, square = hits / total, z * z
+    miss, scale = 1 - p, 2 * (total + square)
+    below = square - 2 - 1 / total + 4 * p * (total * miss + 1)
+    above = square + 2 - 1 / total + 4 * p * (total * miss - 1)
+    low = 0.0 if hits == 0 else (2 * hits + square - 1 - z * math.sqrt(below)) / scale
+    high = 1.0 if hits == total else (2 * hits + square + 1 + z * math.sqrt(above)) / scale
+    return Interval(max(0.0, low), p, min(1.0, high))
 
 
 def excess(ours: Interval, theirs: Interval, factor: float) -> float:
     """The least by which `ours` exceeds `factor` times `theirs`, both independent; above 0 it exceeds it surely.
 
-    The ends of the two intervals are combined as in Newcombe's tenth method (factor 1) and its extension to multiples:
+    The ends of the two intervals are combined as in Newcombe's eleventh method (factor 1), extended to multiples:
 
     (a - f·b) - √((a - a_low)² + f²·(b_high - b)²)
 
-    56 of 70 against 48 of 80 at 95 %: 0.2 apart, by at least 0.0524.
+    56 of 70 against 48 of 80 at 95 %: 0.2 apart, by at least 0.0428.
     """
     apart = ours.value - factor * theirs.value
     return apart - math.hypot(ours.value - ours.low, factor * (theirs.high - theirs.value))

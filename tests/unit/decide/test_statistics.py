@@ -26,8 +26,8 @@ def test_deviations_are_those_of_the_normal_distribution(confidence: int) -> Non
 
 
 @given(shares(), CONFIDENCES)
-def test_share_is_scipys_wilson_interval(seen: tuple[int, int], confidence: int) -> None:
-    theirs = stats.binomtest(*seen).proportion_ci(confidence / 100, method="wilson")
+def test_share_is_scipys_corrected_wilson_interval(seen: tuple[int, int], confidence: int) -> None:
+    theirs = stats.binomtest(*seen).proportion_ci(confidence / 100, method="wilsoncc")
     ours = share(*seen, deviations(confidence))
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
@@ -36,7 +36,7 @@ def test_share_of_nothing_may_be_anything() -> None:
     assert share(0, 0, 1.96) == Interval(0.0, 0.0, 1.0)
 
 
-@pytest.mark.parametrize(("hits", "low", "high"), [(5, 0.0215, 0.1118), (0, 0.0, 0.0370)])
+@pytest.mark.parametrize(("hits", "low", "high"), [(5, 0.0186, 0.1183), (0, 0.0, 0.0461)])
 def test_share_as_in_its_worked_example(hits: int, low: float, high: float) -> None:
     ours = share(hits, 100, deviations(95))
     assert (ours.low, ours.high) == pytest.approx((low, high), abs=5e-5)
@@ -44,7 +44,7 @@ def test_share_as_in_its_worked_example(hits: int, low: float, high: float) -> N
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "least"),
-    [((56, 70), (48, 80), 0.0524), ((9, 10), (3, 10), 0.1705), ((5, 56), (0, 29), -0.0381)],
+    [((56, 70), (48, 80), 0.0428), ((9, 10), (3, 10), 0.1013), ((5, 56), (0, 29), -0.0667)],
     ids=["56 of 70 against 48 of 80", "9 of 10 against 3 of 10", "5 of 56 against 0 of 29"],
 )
 def test_excess_agrees_with_newcombes_published_examples(
