@@ -4,8 +4,8 @@
                        ─► Ledger.step     since the weight was last moved
 
 A process seen for the first time tells where counting begins, and nothing else. A counter that is lower than before
-belongs to a process that was started anew: all that it shows came after. So nothing is ever guessed, and what is lost is
-at most what a pod did between its last reading and its end. After a restart of the operator the ledger is empty.
+belongs to a process that was started anew: all that it shows came after. So nothing is ever guessed, and what is lost
+is at most what a pod did between its last reading and its end. After a restart of the operator the ledger is empty.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,16 +38,20 @@ class Tally:
 
     def plus(self, other: "Tally") -> "Tally":
         """Both together."""
-        return Tally(*(_added(mine, theirs, 1) for mine, theirs in _pairs(self, other)))
+        return _tally([_added(mine, theirs, 1) for mine, theirs in _pairs(self, other)])
 
     def since(self, before: "Tally") -> "Tally":
         """What came after `before`; everything, where any count has fallen."""
         grown = [_added(mine, theirs, -1) for mine, theirs in _pairs(self, before)]
         fallen = any(count < 0 for part in grown for count in (part if isinstance(part, tuple) else (part,)))
-        return self if fallen else Tally(*grown)  # type: ignore[arg-type]  # in the order of the fields
+        return self if fallen else _tally(grown)
 
 
 Counts = int | tuple[int, ...]
+
+
+def _tally(parts: list[Counts]) -> Tally:
+    return Tally(*parts)  # type: ignore[arg-type]  # in the order of the fields
 
 
 def _pairs(one: Tally, other: Tally) -> list[tuple[Counts, Counts]]:
@@ -78,7 +82,7 @@ class Ledger:
     window: Mapping[str, Tally] = field(default_factory=dict)
     step: Mapping[str, Tally] = field(default_factory=dict)
     window_since: float = 0.0
-    """Monotonic time of the last verdict."""
+    """Monotonic time of the last verdict, or of the beginning."""
     read_at: Mapping[str, float] = field(default_factory=dict)
     """By revision, when one of its processes last answered."""
     last: Mapping[str, tuple[Reading, float]] = field(default_factory=dict)
