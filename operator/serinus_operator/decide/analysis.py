@@ -8,10 +8,10 @@
     of fewer than `minRequests`                Inconclusive, TooFewRequests
     no pod can be read                         Inconclusive, MetricsUnavailable
 
-Stable is always measured in the same window. 429 is saturation and copies go to nobody, so neither is in any count
-(`windows.py`); latency is that of successful answers, since errors have a measure of their own. Each metric is judged
-on the last window, which notices what begins late, and on the whole step, which notices what is small; the worse
-counts.
+Stable is measured in the same window; after the promotion, when it gets no traffic, it is what it was in the last
+step. 429 is saturation and copies go to nobody, so neither is in any count (`windows.py`); latency is that of
+successful answers, since errors have a measure of their own. Each metric is judged on the last window, which notices
+what begins late, and on the whole step, which notices what is small; the worse counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,8 +81,8 @@ def look(
     """The verdict on every metric at the end of a window. `before`: failures in a row until now, by metric."""
     judged = []
     for metric in analysis.metrics:
-        window = judge(metric, _tally(ledger.window, candidate), _tally(ledger.window, stable), analysis)
-        whole = judge(metric, _tally(ledger.step, candidate), _tally(ledger.step, stable), analysis)
+        window = judge(metric, _tally(ledger.window, candidate), _baseline(ledger, ledger.window, stable), analysis)
+        whole = judge(metric, _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable), analysis)
         verdict = _worse(window, whole)
         failures = before.get(metric.name, 0)
         if verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -110,7 +110,7 @@ def fails_already(analysis: Analysis, ledger: Ledger, candidate: str, stable: st
         min_requests=min(analysis.min_requests, FEW_REQUESTS),
         confidence_percent=max(analysis.confidence_percent, SURE_PERCENT),
     )
-    ours, theirs = _tally(ledger.step, candidate), _tally(ledger.step, stable)
+    ours, theirs = _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable)
     judged = (judge(metric, ours, theirs, sure) for metric in analysis.metrics)
     return next((verdict for verdict in judged if verdict.outcome is Outcome.FAIL), None)
 
@@ -208,3 +208,7 @@ def _scaled(interval: Interval, scale: float) -> Interval:
 
 def _tally(tallies: Mapping[str, Tally], revision: str) -> Tally:
     return tallies.get(revision, Tally())
+
+
+def _baseline(ledger: Ledger, tallies: Mapping[str, Tally], stable: str) -> Tally:
+    return tallies.get(stable) or ledger.standing

@@ -1,15 +1,17 @@
 """May the candidate leave its present step? Rule 6 of the rollout, as one ordered chain. Pure; called by the machine.
 
-first that holds                                          answer
-────────────────────────────────────────────────────────  ──────────────────────────────────────
-a metric failed `consecutiveFailures` windows in a row    Fail
-its pods or stable's cannot be read                       `onInconclusive`: Hold, Fail or Pass
-the pause is not over                                     Wait
-too few requests for a metric, `lowTrafficWait` not over  Wait
-too few requests, and a metric fails all the same         Fail
-too few requests                                          `onTooFewRequests`: Pass or Hold, LowTraffic
-the last window failed, but not enough in a row           Wait
-every metric passed                                       Pass
+    first that holds                                          answer
+    ────────────────────────────────────────────────────────  ──────────────────────────────────────
+    a metric failed `consecutiveFailures` windows in a row    Fail
+    its pods or stable's cannot be read                       `onInconclusive`: Hold, Fail or Pass
+    the pause is not over                                     Wait
+    every metric passed                                       Pass
+    a metric plainly fails over the whole step                Fail
+    `lowTrafficWaitSeconds` are not over either               Wait, for more requests or another window
+    too few requests                                          `onTooFewRequests`: Pass or Hold, LowTraffic
+    one window failed, and no other came to confirm it        Pass
+
+*Plainly* is said at `SURE_PERCENT`, from `FEW_REQUESTS` on.
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from serinus_operator.decide.plan import Analysis
 
 METRICS_UNAVAILABLE = "MetricsUnavailable"
 LOW_TRAFFIC = "LowTraffic"
+UNSEEN = Judgement("", Outcome.INCONCLUSIVE, Gap.TOO_FEW)
+"""Stands for all metrics before the first window has ended."""
 
 
 class Answer(StrEnum):
@@ -64,26 +68,22 @@ def rule(analysis: Analysis, pause_seconds: float, elapsed_seconds: float, evide
     left = pause_seconds - elapsed_seconds
     if left > 0:
         return Ruling(Answer.WAIT, message=f"watched for another {left:.0f} s")
-    if evidence.readable and _too_few(evidence.verdicts):
-        return _little_traffic(analysis, left, evidence)
-    if failing := next((v for v in evidence.verdicts if v.outcome is Outcome.FAIL), None):
-        return Ruling(Answer.WAIT, message=f"{failing.metric} failed in the last window; the next one decides")
+    if evidence.readable and not all(v.outcome is Outcome.PASS for v in evidence.verdicts or (UNSEEN,)):
+        return _undecided(analysis, left, evidence)
     return Ruling(Answer.PASS)
 
 
-def _too_few(verdicts: tuple[Judgement, ...]) -> bool:
-    return not verdicts or any(verdict.gap is Gap.TOO_FEW for verdict in verdicts)
-
-
-def _little_traffic(analysis: Analysis, left: float, evidence: Evidence) -> Ruling:
+def _undecided(analysis: Analysis, left: float, evidence: Evidence) -> Ruling:
     """`left`: seconds until the end of the pause; negative once it is over."""
     wait = analysis.low_traffic_wait_seconds + left
+    failing = next((v.metric for v in evidence.verdicts if v.outcome is Outcome.FAIL), None)
+    if evidence.early:
+        return _failed(evidence.early)
     if wait > 0:
-        return Ruling(Answer.WAIT, message=f"too few requests for a verdict; waiting for more for another {wait:.0f} s")
-    failing = next((v for v in evidence.verdicts if v.outcome is Outcome.FAIL), evidence.early)
-    if failing:
-        return _failed(failing)
-    answer = Answer.PASS if analysis.on_too_few_requests == "Continue" else Answer.HOLD
+        what = f"another window to confirm that {failing} fails" if failing else "enough requests for a verdict"
+        return Ruling(Answer.WAIT, message=f"waits up to {wait:.0f} s for {what}")
+    few = not evidence.verdicts or any(v.gap is Gap.TOO_FEW for v in evidence.verdicts)
+    answer = Answer.HOLD if few and analysis.on_too_few_requests == "Hold" else Answer.PASS
     return Ruling(answer, LOW_TRAFFIC, "too few requests for a verdict, and nothing that speaks against it")
 
 

@@ -83,6 +83,8 @@ class Ledger:
     step: Mapping[str, Tally] = field(default_factory=dict)
     window_since: float = 0.0
     """Monotonic time of the last verdict, or of the beginning."""
+    standing: Tally = field(default_factory=Tally)
+    """What stable did in the last step, to compare with when it gets no traffic any more."""
     read_at: Mapping[str, float] = field(default_factory=dict)
     """By revision, when one of its processes last answered."""
     last: Mapping[str, tuple[Reading, float]] = field(default_factory=dict)
@@ -108,6 +110,11 @@ def next_window(ledger: Ledger, now: float) -> Ledger:
     return replace(ledger, window={}, window_since=now)
 
 
+def after_promotion(ledger: Ledger, old: str, now: float) -> Ledger:
+    """The ledger of the bake: what the old revision did in the last step is all that there is to compare with."""
+    return replace(next_step(ledger, now), standing=ledger.step.get(old, Tally()))
+
+
 def next_step(ledger: Ledger, now: float) -> Ledger:
     """The ledger after the weight was moved; where the processes stand is still known."""
-    return replace(ledger, window={}, step={}, window_since=now)
+    return replace(ledger, window={}, step={}, window_since=now, standing=Tally())

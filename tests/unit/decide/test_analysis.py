@@ -223,6 +223,11 @@ def test_little_traffic_fails_only_what_is_plain(whole: Tally, fails: bool) -> N
     assert (fails_already(ANALYSIS, ledger(whole, whole), "c", "s") is not None) is fails
 
 
+def test_after_the_promotion_the_old_revision_is_what_it_was_in_the_last_step() -> None:
+    baking = Ledger({"c": served(1000, 8)}, {"c": served(1000, 8)}, standing=served(9000, 9))
+    assert one(look(ONLY_ERRORS, baking, "c", "s", {})).outcome is FAIL
+
+
 ANALYSES = st.builds(
     lambda need, confidence: replace(ANALYSIS, min_requests=need, confidence_percent=confidence),
     st.integers(1, 500),

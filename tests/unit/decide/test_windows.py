@@ -8,6 +8,7 @@ from serinus_operator.decide.windows import (
     Ledger,
     Reading,
     Tally,
+    after_promotion,
     next_step,
     next_window,
     record,
@@ -88,6 +89,13 @@ def test_next_step_begins_both_anew_and_knows_where_the_processes_stand() -> Non
     ledger = record(record(Ledger(), [reading(0)], 0), [reading(8)], 2)
     ledger = record(next_step(ledger, 2), [reading(9)], 4)
     assert (answers(ledger), ledger.step["candidate"].answers) == (1, 1)
+
+
+def test_the_bake_remembers_the_old_revision_as_it_was_in_the_last_step() -> None:
+    ledger = record(record(Ledger(), [reading(0, revision="old")], 0), [reading(8, revision="old")], 2)
+    ledger = after_promotion(ledger, "old", 2)
+    assert (ledger.standing.answers, ledger.step) == (8, {})
+    assert next_step(ledger, 3).standing == Tally()
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 20)), max_size=40))
