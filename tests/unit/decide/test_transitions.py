@@ -1,0 +1,268 @@
+"""The table of transitions: each line once, what is not in it, and how the weight moves between them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from serinus_api.v1alpha1 import RolloutSpec
+from serinus_operator.decide.analysis import Judgement, Outcome
+from serinus_operator.decide.course import Course, Facts, Phase, Side, intent_of
+from serinus_operator.decide.gate import Evidence
+from serinus_operator.decide.plan import Plan, plan_of
+from serinus_operator.decide.transitions import TRANSITIONS, advance, realigned
+
+P = Phase
+FULL, NONE = Side(4, 100), Side()
+GOOD = Evidence((Judgement("errors", Outcome.PASS, samples=500),))
+BAD = Evidence((Judgement("errors", Outcome.FAIL, samples=500, failures=2, message="above max 10"),))
+PLAN = plan_of(RolloutSpec())
+LAST = {"step_index": 2, "step_weight": 50, "weight": 50}
+
+
+def plan(**spec: Any) -> Plan:
+    return plan_of(RolloutSpec.model_validate(spec))
+
+
+def course(phase: Phase, **more: Any) -> Course:
+    known: dict[str, Any] = {"stable": "v1", "candidate": "v2", "phase": phase, "attempt": 1}
+    if phase in (P.STEPPING, P.HELD):
+        known |= {"step_index": 0, "step_weight": 5, "weight": 5}
+    if phase is P.PROMOTING:
+        known |= {**LAST, "weight": 100}
+    if phase is P.BAKING:
+        known |= {"stable": "v2", "candidate": None, "previous": "v1"}
+    return Course(**(known | more))
+
+
+def facts(**more: Any) -> Facts:
+    known: dict[str, Any] = {"wanted": "v2", "sides": {"v1": FULL, "v2": FULL}, "entry": "v1", "evidence": GOOD}
+    return Facts(**(known | more))
+
+
+def stepping(**more: Any) -> Facts:
+    return facts(**{"applied": 5, **more})
+
+
+TABLE = [
+    pytest.param(
+        course(P.STABLE, candidate=None), facts(), P.PROVISIONING, id="a new revision begins to be provisioned"
+    ),
+    pytest.param(course(P.STABLE), facts(wanted="v1"), P.STABLE, id="the stable revision itself begins nothing"),
+    pytest.param(course(P.STABLE), facts(wanted=None), P.STABLE, id="nor does a spec that is still being tried"),
+    pytest.param(course(P.PROVISIONING), facts(), P.STEPPING, id="a candidate with its pods takes its first step"),
+    pytest.param(
+        course(P.PROVISIONING), facts(sides={"v1": FULL, "v2": NONE}), P.PROVISIONING, id="one without pods waits"
+    ),
+    pytest.param(course(P.PROVISIONING), facts(shortcut=True), P.PROMOTING, id="yesterday's revision takes no steps"),
+    pytest.param(course(P.PROVISIONING, stable=None), facts(), P.PROMOTING, id="nor does the first revision ever"),
+    pytest.param(
+        course(P.PROVISIONING), facts(splitter=False), P.PROVISIONING, id="without a gateway no step is taken"
+    ),
+    pytest.param(course(P.PROVISIONING), facts(failed="CrashLoop"), P.ABORTING, id="one that cannot start is aborted"),
+    pytest.param(course(P.STEPPING), stepping(passed=30), P.STEPPING, id="a pause is waited for"),
+    pytest.param(course(P.STEPPING, elapsed=60), stepping(), P.STEPPING, id="a passed step leads to the next"),
+    pytest.param(course(P.STEPPING, **LAST, elapsed=120), facts(applied=50), P.PROMOTING, id="the last to promotion"),
+    pytest.param(course(P.STEPPING), stepping(evidence=BAD), P.ABORTING, id="a failed analysis aborts"),
+    pytest.param(course(P.STEPPING), stepping(abort="n1"), P.ABORTING, id="abort aborts"),
+    pytest.param(course(P.STEPPING, aborted="n1"), stepping(abort="n1"), P.STEPPING, id="the same abort not twice"),
+    pytest.param(course(P.STEPPING), stepping(promote="n1"), P.STEPPING, id="promote passes one step"),
+    pytest.param(course(P.STEPPING), stepping(promote="full/n1"), P.PROMOTING, id="full/ passes all of them"),
+    pytest.param(course(P.STEPPING), stepping(splitter=False), P.HELD, id="no gateway holds"),
+    pytest.param(
+        course(P.STEPPING), stepping(sides={"v1": FULL, "v2": NONE}), P.HELD, id="a candidate without pods is held"
+    ),
+    pytest.param(
+        course(P.STEPPING), stepping(evidence=Evidence(readable=False)), P.HELD, id="metrics out of reach hold"
+    ),
+    pytest.param(course(P.STEPPING, elapsed=60), stepping(verified=False), P.HELD, id="a weight not seen holds"),
+    pytest.param(course(P.STEPPING), stepping(wanted="v3"), P.SUPERSEDING, id="a third revision supersedes"),
+    pytest.param(course(P.STEPPING), stepping(wanted=None), P.SUPERSEDING, id="also while it is being tried"),
+    pytest.param(course(P.HELD), stepping(), P.STEPPING, id="a hold ends by itself"),
+    pytest.param(course(P.HELD), stepping(evidence=BAD), P.ABORTING, id="what fails while held is aborted"),
+    pytest.param(course(P.HELD), stepping(promote="n1"), P.STEPPING, id="promote passes a held step"),
+    pytest.param(course(P.HELD), stepping(promote="full/n1"), P.PROMOTING, id="and full/ all of them"),
+    pytest.param(
+        course(P.HELD, held_seconds=3599), stepping(splitter=False, passed=1), P.ABORTING, id="a long hold aborts"
+    ),
+    pytest.param(course(P.PROMOTING), facts(applied=100), P.BAKING, id="all requests at the candidate: it is stable"),
+    pytest.param(course(P.PROMOTING), facts(applied=50), P.PROMOTING, id="not before they are"),
+    pytest.param(course(P.PROMOTING), facts(wanted="v1"), P.SUPERSEDING, id="a revert while promoting goes back"),
+    pytest.param(course(P.BAKING, elapsed=300), facts(entry="v2"), P.STABLE, id="a bake ends"),
+    pytest.param(
+        course(P.BAKING, elapsed=300),
+        facts(entry="v2", previous_quiet=False),
+        P.BAKING,
+        id="not while somebody still uses the old pods",
+    ),
+    pytest.param(course(P.BAKING), facts(entry="v2", evidence=BAD), P.ABORTING, id="a failing bake goes back"),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": FULL}),
+        P.BAKING,
+        id="but not to a revision without pods",
+    ),
+    pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
+    pytest.param(course(P.ABORTING), facts(), P.ABORTED, id="an abort ends when nothing arrives"),
+    pytest.param(course(P.ABORTING), facts(quiet=False), P.ABORTING, id="and not before"),
+    pytest.param(course(P.ABORTED), facts(), P.ABORTED, id="aborted stays aborted"),
+    pytest.param(course(P.ABORTED), facts(retry="n1"), P.PROVISIONING, id="until retry is asked"),
+    pytest.param(course(P.ABORTED, retried="n1"), facts(retry="n1"), P.ABORTED, id="anew"),
+    pytest.param(course(P.ABORTED), facts(wanted="v3"), P.PROVISIONING, id="or another revision is wanted"),
+    pytest.param(course(P.ABORTED), facts(wanted="v1"), P.STABLE, id="or the spec is reverted"),
+    pytest.param(course(P.SUPERSEDING), facts(wanted="v3"), P.PROVISIONING, id="superseded: the third one's turn"),
+    pytest.param(
+        course(P.SUPERSEDING), facts(wanted="v3", applied=5), P.SUPERSEDING, id="after the second's weight is 0"
+    ),
+    pytest.param(course(P.SUPERSEDING), facts(wanted="v1"), P.STABLE, id="superseded by the stable one: done"),
+]
+
+
+@pytest.mark.parametrize(("before", "seen", "phase"), TABLE)
+def test_transition(before: Course, seen: Facts, phase: Phase) -> None:
+    assert advance(before, seen, PLAN).phase is phase
+
+
+def test_every_line_of_the_table_is_tried() -> None:
+    moved = set()
+    for row in TABLE:
+        before, after = row.values[0], row.values[2]
+        moved.add((before.phase, after))
+    missing = {(t.source, t.target) for t in TRANSITIONS} - moved
+    ends = {(P.PROVISIONING, P.SUPERSEDING), (P.HELD, P.SUPERSEDING), (P.PROMOTING, P.ABORTING)}
+    assert missing == ends, "which test_what_ends_any_rollout tries"
+
+
+@pytest.mark.parametrize("source", [P.PROVISIONING, P.STEPPING, P.HELD, P.PROMOTING])
+@pytest.mark.parametrize(
+    ("seen", "target"),
+    [
+        ({"wanted": "v3"}, P.SUPERSEDING),
+        ({"abort": "n1"}, P.ABORTING),
+        ({"failed": "CrashLoop: exit code 1"}, P.ABORTING),
+    ],
+    ids=["another revision", "abort", "a failure for good"],
+)
+def test_what_ends_any_rollout(source: Phase, seen: dict[str, Any], target: Phase) -> None:
+    assert advance(course(source), facts(**seen), PLAN).phase is target
+
+
+def test_promotion_moves_the_pointer_and_keeps_the_old_pods() -> None:
+    after = advance(course(P.PROMOTING), facts(applied=100), PLAN)
+    assert (after.stable, after.previous, after.weight) == ("v2", "v1", 100)
+    assert dict(intent_of(after, facts(applied=100), PLAN).sizes) == {"v1": 100, "v2": 100}
+
+
+def test_split_ends_only_when_the_entry_leads_to_the_promoted_revision() -> None:
+    baking = course(P.BAKING, candidate="v2", weight=100)
+    assert advance(baking, facts(applied=100), PLAN).weight == 100
+    assert advance(baking, facts(applied=100, entry="v2"), PLAN).weight == 0
+
+
+def test_failed_bake_makes_the_old_revision_stable_again() -> None:
+    after = advance(course(P.BAKING), facts(entry="v2", evidence=BAD), PLAN)
+    assert (after.stable, after.candidate, after.previous, after.weight) == ("v1", "v2", None, 0)
+    assert intent_of(after, facts(entry="v2"), PLAN).entry == "v1"
+
+
+def test_entry_never_leads_to_a_revision_without_pods_in_place_of_one_with() -> None:
+    after = advance(course(P.BAKING), facts(entry="v2", evidence=BAD), PLAN)
+    assert intent_of(after, facts(entry="v2", sides={"v2": FULL}), PLAN).entry == "v2"
+
+
+WEIGHTS = [
+    pytest.param(course(P.STEPPING, weight=0), facts(), 5, id="up, when the candidate holds it"),
+    pytest.param(course(P.STEPPING, weight=0), facts(sides={"v1": FULL, "v2": Side(1, 3)}), 0, id="not before"),
+    pytest.param(course(P.HELD), stepping(splitter=False), 0, id="to 0 when nothing splits"),
+    pytest.param(course(P.HELD), stepping(sides={"v1": FULL, "v2": NONE}), 0, id="to 0 without a ready pod"),
+    pytest.param(course(P.HELD), stepping(evidence=Evidence(readable=False)), 5, id="unchanged while unreadable"),
+    pytest.param(course(P.ABORTING, weight=50), facts(applied=50), 0, id="down at once when stable holds everything"),
+    pytest.param(
+        course(P.ABORTING, weight=50),
+        facts(applied=50, sides={"v1": Side(2, 70), "v2": FULL}),
+        30,
+        id="down as far as stable holds",
+    ),
+    pytest.param(
+        course(P.ABORTING, weight=50), facts(applied=50, verified=False), 0, id="down whatever is or is not verified"
+    ),
+    pytest.param(course(P.PROMOTING, weight=50), facts(applied=50), 100, id="to 100 in the end"),
+    pytest.param(
+        course(P.PROMOTING, weight=50),
+        facts(applied=50, sides={"v1": FULL, "v2": Side(2, 50)}),
+        50,
+        id="when it holds 100",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "seen", "weight"), WEIGHTS)
+def test_weight(before: Course, seen: Facts, weight: int) -> None:
+    assert advance(before, seen, PLAN).weight == weight
+
+
+@pytest.mark.parametrize(
+    ("seen", "elapsed"),
+    [
+        pytest.param(stepping(passed=10), 10, id="at its weight the pause runs"),
+        pytest.param(facts(applied=0, passed=10), 0, id="before the weight is applied it does not"),
+        pytest.param(stepping(passed=10, verified=False), 0, id="nor while another share is seen"),
+    ],
+)
+def test_pause(seen: Facts, elapsed: float) -> None:
+    assert advance(course(P.STEPPING), seen, PLAN).elapsed == elapsed
+
+
+def test_manual_step_waits_for_promote_alone() -> None:
+    by_hand = plan(steps=[{"weight": 5, "pauseSeconds": 60, "manual": True}, {"weight": 50}])
+    waiting = advance(course(P.STEPPING, elapsed=9_999), stepping(), by_hand)
+    assert (waiting.phase, waiting.step_index) == (P.STEPPING, 0)
+    assert "waits for serinus.dev/promote" in waiting.message
+    passed = advance(waiting, stepping(promote="n1"), by_hand)
+    assert (passed.step_index, passed.promoted) == (1, "n1")
+    assert advance(passed, facts(applied=50, promote="n1"), by_hand).step_index == 1
+
+
+def test_promote_from_before_the_rollout_passes_nothing() -> None:
+    idle = advance(course(P.STABLE, candidate=None), facts(wanted="v1", promote="old"), PLAN)
+    assert idle.promoted == "old"
+
+
+@pytest.mark.parametrize(
+    ("steps", "index", "weight"),
+    [
+        pytest.param([5, 25, 50], 1, 25, id="nothing edited"),
+        pytest.param([5, 25, 90], 1, 25, id="a later step edited: the same place"),
+        pytest.param([10, 20, 40], 1, 20, id="the present one edited: the largest not above the weight"),
+        pytest.param([40, 60], 0, 40, id="all above it: the first"),
+    ],
+)
+def test_edited_steps_do_not_restart_a_rollout(steps: list[int], index: int, weight: int) -> None:
+    before = course(P.STEPPING, step_index=1, step_weight=25, weight=25)
+    after = realigned(before, plan(steps=[{"weight": w} for w in steps]))
+    assert (after.step_index, after.step_weight) == (index, weight)
+
+
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
+def test_strategies_without_weights(strategy: str) -> None:
+    flat = plan(strategy=strategy)
+    begun = advance(course(P.STABLE, candidate=None), facts(), flat)
+    sizes = intent_of(begun, facts(), flat).sizes
+    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v2": 100})
+    promoting = advance(begun, facts(applied=0), flat)
+    assert (promoting.phase, promoting.weight) == (P.PROMOTING, 0)
+    baking = advance(promoting, facts(applied=0), flat)
+    assert (baking.phase, baking.stable, baking.weight) == (P.BAKING, "v2", 0)
+
+
+def test_sizes_give_the_receiver_its_share_before_the_weight_moves() -> None:
+    second = course(P.STEPPING, step_index=1, step_weight=25, weight=5)
+    assert dict(intent_of(second, stepping(), PLAN).sizes) == {"v2": 25, "v1": 95}
+    arrived = replace(second, weight=25)
+    assert dict(intent_of(arrived, stepping(), PLAN).sizes) == {"v2": 25, "v1": 95}
+    assert dict(intent_of(arrived, facts(applied=25), PLAN).sizes) == {"v2": 25, "v1": 75}
+
+
+def test_unknown_weight_shrinks_nobody() -> None:
+    sizes = intent_of(course(P.STEPPING), stepping(applied=None), PLAN).sizes
+    assert sizes["v1"] == 100
