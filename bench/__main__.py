@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [operator|runtime|all] [--quick]`: a Markdown table, and JSON in `bench/out/`."""
+"""The command line: `python -m bench [operator|runtime|canary|all] [--quick]`: Markdown, and JSON in `bench/out/`."""
 
 import argparse
 import platform
@@ -9,7 +9,7 @@ from types import FrameType
 
 from dev.cluster.console import ClusterError, say
 
-from bench import operators, procfs, report, runtimes
+from bench import canary, operators, procfs, report, runtimes
 from bench.report import Line
 
 QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "all"))
+    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "canary", "all"))
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
     made.add_argument("--rounds", type=int, help="interleaved rounds (default 3 of `operator`, 7 of `runtime`)")
@@ -40,6 +40,11 @@ def runtime_lines(options: argparse.Namespace) -> list[Line]:
     return runtimes.measure(runtimes.Size(rounds, 1.0 if options.quick else 3.0, 2 if options.quick else 7))
 
 
+def canary_lines(options: argparse.Namespace) -> list[Line]:
+    """How the defaults of the analysis decide, simulated."""
+    return canary.measure(canary.Size(20, 10) if options.quick else canary.Size())
+
+
 def ended(number: int, _: FrameType | None) -> None:
     """SIGTERM ends the run as Ctrl-C does: what was started is stopped."""
     sys.exit(128 + number)
@@ -52,6 +57,7 @@ def main() -> int:
     parts: dict[str, Callable[[argparse.Namespace], list[Line]]] = {
         "operator": operator_lines,
         "runtime": runtime_lines,
+        "canary": canary_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
     lines: list[Line] = []

@@ -28,9 +28,11 @@ WINDOW_SECONDS = 10.0
 """A window lasts at least so long, and until there are requests enough."""
 STALE_SECONDS = 30.0
 """A revision none of whose pods was read for so long cannot be judged."""
-FEW_REQUESTS = 10
 SURE_PERCENT = 99
-"""Below `minRequests` nothing passes; a metric can still fail, from so many requests on and at this confidence."""
+"""Confidence, at least, of what is said of the whole step: it is looked at again and again, and each look is a chance
+to be misled."""
+FEW_REQUESTS = 10
+"""Below `minRequests` nothing passes; a metric can still fail over the whole step, from so many requests on."""
 
 
 class Outcome(StrEnum):
@@ -79,10 +81,10 @@ def look(
     analysis: Analysis, ledger: Ledger, candidate: str, stable: str, before: Mapping[str, int]
 ) -> tuple[Judgement, ...]:
     """The verdict on every metric at the end of a window. `before`: failures in a row until now, by metric."""
-    judged = []
+    judged, sure = [], _surely(analysis)
     for metric in analysis.metrics:
         window = judge(metric, _tally(ledger.window, candidate), _baseline(ledger, ledger.window, stable), analysis)
-        whole = judge(metric, _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable), analysis)
+        whole = judge(metric, _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable), sure)
         verdict = _worse(window, whole)
         failures = before.get(metric.name, 0)
         if verdict.outcome is not Outcome.INCONCLUSIVE:
@@ -105,14 +107,14 @@ def readable(ledger: Ledger, revision: str, now: float) -> bool:
 
 def fails_already(analysis: Analysis, ledger: Ledger, candidate: str, stable: str) -> Judgement | None:
     """The metric that fails although there are fewer than `minRequests`: the whole step, and a higher confidence."""
-    sure = replace(
-        analysis,
-        min_requests=min(analysis.min_requests, FEW_REQUESTS),
-        confidence_percent=max(analysis.confidence_percent, SURE_PERCENT),
-    )
+    sure = replace(_surely(analysis), min_requests=min(analysis.min_requests, FEW_REQUESTS))
     ours, theirs = _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable)
     judged = (judge(metric, ours, theirs, sure) for metric in analysis.metrics)
     return next((verdict for verdict in judged if verdict.outcome is Outcome.FAIL), None)
+
+
+def _surely(analysis: Analysis) -> Analysis:
+    return replace(analysis, confidence_percent=max(analysis.confidence_percent, SURE_PERCENT))
 
 
 def judge(metric: AnalysisMetric, candidate: Tally, stable: Tally, analysis: Analysis) -> Judgement:

@@ -1,0 +1,217 @@
+"""`python -m bench canary`: how the defaults of the analysis decide, simulated. Makes the lines of the report.
+
+Equal and bad candidates at 1, 10 and 100 requests/s are taken through the default steps by the operator's own `look`
+and `rule`, and by a control that decides the same traces as Argo Rollouts does by its documented defaults: one
+measurement per step, a fixed threshold, no statistics. What is counted: how often each aborts, after how many requests
+that the candidate got, after how long.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from dev.cluster.console import step
+
+from bench import traces
+from bench.report import Line, bounded
+from bench.traces import BINS, TICK_SECONDS, USUAL_ERRORS, Candidate, Served, Trace
+from serinus_api.runtime import LATENCY_BUCKETS
+from serinus_api.v1alpha1 import RolloutSpec
+from serinus_operator.decide.analysis import fails_already, look, window_ended
+from serinus_operator.decide.gate import Answer, Evidence, rule
+from serinus_operator.decide.plan import Analysis, plan_of
+from serinus_operator.decide.statistics import percentile
+from serinus_operator.decide.windows import Ledger, Reading, Tally, after_promotion, next_step, next_window, record
+
+GROUP = "canary"
+SEED = 20260501
+RATES = (1, 10, 100)
+CANDIDATES = (
+    Candidate("equal"),
+    Candidate("1 % errors", errors=0.01),
+    Candidate("5 % errors", errors=0.05),
+    Candidate("50 % errors", errors=0.5),
+    Candidate("1.2× latency", slower=1.2),
+    Candidate("2× latency", slower=2.0),
+    Candidate("10× latency", slower=10.0),
+)
+PLAN = plan_of(RolloutSpec())
+LONGEST_SECONDS = (
+    sum(step.pause_seconds + PLAN.analysis.low_traffic_wait_seconds for step in PLAN.steps) + PLAN.bake_seconds
+)
+ARGO_SUCCESS, ARGO_SLOWER = 0.95, 1.2
+ARGO_ERROR_LIMIT, ARGO_RETRY_SECONDS = 4, 10
+FALSE_ABORTS_AIM = 1.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many rollouts are simulated for each candidate and rate."""
+
+    equal: int = 1_000
+    bad: int = 200
+
+
+@dataclass(frozen=True)
+class End:
+    """How one rollout ended."""
+
+    aborted: bool
+    exposed: int
+    """Requests that the candidate got."""
+    seconds: int
+
+
+Decider = Callable[[Trace], End]
+
+
+def measure(size: Size) -> list[Line]:
+    """Simulate every candidate at every rate, decided by both; one line each."""
+    lines = []
+    for candidate in CANDIDATES:
+        with step(f"simulate {candidate.name}"):
+            for rate in RATES:
+                rollouts = size.bad if candidate.bad else size.equal
+                lines.append(_line(candidate, rate, *simulate(candidate, rate, rollouts)))
+    return lines
+
+
+def simulate(candidate: Candidate, rate: int, rollouts: int) -> tuple[list[End], list[End]]:
+    """So many rollouts, each decided by ours and by the control; the same seed makes the same traces."""
+    place = [CANDIDATES.index(candidate), rate]
+    randoms = (np.random.default_rng([SEED, *place, number]) for number in range(rollouts))
+    made = (traces.make(candidate, rate, LONGEST_SECONDS, random) for random in randoms)
+    ends = [(ours(trace), argo(trace)) for trace in made]
+    return [end for end, _ in ends], [end for _, end in ends]
+
+
+class Pods:
+    """The counters of one pod of each revision, as the operator reads them."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._tick = 0
+        self._counts = [[0, 0], [0, 0]]
+        self._latency = np.zeros((2, BINS), dtype=np.int64)
+
+    @property
+    def seconds(self) -> int:
+        """Time since the beginning."""
+        return self._tick * TICK_SECONDS
+
+    @property
+    def exposed(self) -> int:
+        """Requests that the candidate got so far."""
+        return self._counts[1][0]
+
+    def pass_time(self, weight: int) -> tuple[Served, Served]:
+        """One tick at the weight."""
+        both = traces.served(self._trace, self._tick, weight)
+        self._tick += 1
+        for row, part in enumerate(both):
+            self._counts[row][0] += part.answers
+            self._counts[row][1] += part.errors
+            self._latency[row] += part.latency
+        return both
+
+    def readings(self) -> list[Reading]:
+        """What a scrape says."""
+        rows = zip(("stable", "candidate"), self._counts, self._latency.tolist(), strict=True)
+        return [Reading(name, name, Tally(*counts, tuple(latency))) for name, counts, latency in rows]
+
+
+def ours(trace: Trace) -> End:
+    """Decided by the operator's own functions and defaults, the bake included."""
+    pods = Pods(trace)
+    ledger = record(Ledger(), pods.readings(), 0)
+    for stage in PLAN.steps:
+        ledger = next_step(ledger, pods.seconds)
+        ledger, passed = _watched(pods, ledger, stage.weight, stage.pause_seconds, PLAN.analysis)
+        if not passed:
+            return End(True, pods.exposed, pods.seconds)
+    ledger = after_promotion(ledger, "stable", pods.seconds)
+    bake = replace(PLAN.analysis, low_traffic_wait_seconds=0)
+    _, passed = _watched(pods, ledger, 100, PLAN.bake_seconds, bake)
+    return End(not passed, pods.exposed, pods.seconds)
+
+
+def _watched(pods: Pods, ledger: Ledger, weight: int, pause: int, analysis: Analysis) -> tuple[Ledger, bool]:
+    """One step, until it passes or fails."""
+    evidence, start = Evidence(), pods.seconds
+    while True:
+        pods.pass_time(weight)
+        ledger = record(ledger, pods.readings(), pods.seconds)
+        if window_ended(analysis, ledger, "candidate", pods.seconds):
+            before = {verdict.metric: verdict.failures for verdict in evidence.verdicts}
+            evidence = Evidence(look(analysis, ledger, "candidate", "stable", before))
+            ledger = next_window(ledger, pods.seconds)
+        elapsed = pods.seconds - start
+        early = fails_already(analysis, ledger, "candidate", "stable") if elapsed >= pause else None
+        answer = rule(analysis, pause, elapsed, replace(evidence, early=early)).answer
+        if answer in (Answer.FAIL, Answer.PASS):
+            return ledger, answer is Answer.PASS
+
+
+def argo(trace: Trace) -> End:
+    """The control: an inline analysis after each pause, with what Argo Rollouts documents and defaults.
+
+    Neither interval nor count: one measurement. `failureLimit` 0. Success rate of the documentation's template, at
+    least 0.95, over the last five minutes; P95 within 120 % of what is known of stable, which is more than a fixed
+    number in a template can know. Without any request there is no value: an error, repeated every 10 s, the fifth in a
+    row aborts.
+    """
+    pods = Pods(trace)
+    recent: list[Served] = []
+    for stage in PLAN.steps:
+        recent += [pods.pass_time(stage.weight)[1] for _ in range(stage.pause_seconds // TICK_SECONDS)]
+        for _ in range(ARGO_ERROR_LIMIT):
+            if not _argo_answers(recent):
+                recent += [pods.pass_time(stage.weight)[1] for _ in range(ARGO_RETRY_SECONDS // TICK_SECONDS)]
+        if not _argo_passes(recent, trace.usual_p95):
+            return End(True, pods.exposed, pods.seconds)
+    return End(False, pods.exposed, pods.seconds)
+
+
+def _argo_answers(recent: list[Served]) -> int:
+    return sum(part.answers for part in recent[-300 // TICK_SECONDS :])
+
+
+def _argo_passes(recent: list[Served], usual_p95: float) -> bool:
+    window, answers = recent[-300 // TICK_SECONDS :], _argo_answers(recent)
+    if not answers:
+        return False
+    latency = np.sum([part.latency for part in window], axis=0).tolist()
+    p95 = percentile(latency, LATENCY_BUCKETS, 0.95, 0.0).value if sum(latency) else 0.0
+    success = 1 - sum(part.errors for part in window) / answers
+    return success >= ARGO_SUCCESS and p95 <= ARGO_SLOWER * usual_p95
+
+
+def _line(candidate: Candidate, rate: int, ends: list[End], control: list[End]) -> Line:
+    what = f"{candidate.name}, {rate} requests/s: ours · Argo's default"
+    value = f"{_words(ends)} · {_words(control)}"
+    raw = {"ours": summary(ends), "argo": summary(control), "usual errors": USUAL_ERRORS, "seed": SEED}
+    if candidate.bad:
+        return Line(GROUP, what, value, raw=raw)
+    share = summary(ends)["aborted percent"]
+    return bounded(GROUP, what, value, number=share, at_most=FALSE_ABORTS_AIM, raw=raw)
+
+
+def summary(ends: Iterable[End]) -> dict[str, float]:
+    """The figures of one cell: share aborted, and the medians of those that were."""
+    every = list(ends)
+    aborted = [end for end in every if end.aborted]
+    return {
+        "rollouts": len(every),
+        "aborted percent": 100 * len(aborted) / len(every),
+        "requests": statistics.median(end.exposed for end in aborted) if aborted else 0.0,
+        "seconds": statistics.median(end.seconds for end in aborted) if aborted else 0.0,
+    }
+
+
+def _words(ends: list[End]) -> str:
+    figures = summary(ends)
+    share = f"{figures['aborted percent']:.3g} %"
+    if not figures["aborted percent"]:
+        return share
+    return f"{share} after {figures['requests']:.0f} requests, {figures['seconds']:.0f} s"
