@@ -1,0 +1,288 @@
+"""The rollout machine against a cluster made up by hypothesis: crashes, lost events, edits, flapping pods, no metrics.
+
+The status is written first and the cluster after it, write by write; a crash may come between any two. The invariants
+are those of any rollout, whatever happens: I1 to I5, I7 and I8 of the harness's list (the machine knows neither specs
+nor secrets nor children's names, which I6, I9 and I10 speak of). `SEQUENCES=10000` tries the full tier's number.
+"""
+
+import os
+from dataclasses import replace
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from serinus_api.v1alpha1 import RolloutSpec
+from serinus_operator.decide.analysis import Judgement, Outcome
+from serinus_operator.decide.course import Course, Facts, Intent, Phase, Side, intent_of
+from serinus_operator.decide.gate import Evidence
+from serinus_operator.decide.plan import Plan, plan_of
+from serinus_operator.decide.transitions import advance
+
+GOOD = Evidence((Judgement("errors", Outcome.PASS, samples=500),))
+BAD = Evidence((Judgement("errors", Outcome.FAIL, samples=500, failures=2, message="above max 10"),))
+EVIDENCE = {"good": GOOD, "bad": BAD, "none": Evidence(), "unreadable": Evidence(readable=False)}
+REVISIONS = ("v1", "v2", "v3")
+PLANS = tuple(
+    plan_of(RolloutSpec.model_validate(spec))
+    for spec in (
+        {},
+        {"steps": [{"weight": 10}, {"weight": 100, "pauseSeconds": 5}], "bakeSeconds": 0},
+        {"steps": [{"weight": 1, "manual": True}, {"weight": 25}, {"weight": 60, "pauseSeconds": 0}]},
+        {"strategy": "BlueGreen"},
+        {"strategy": "Recreate"},
+    )
+)
+UNTIL_SETTLED = 400
+
+
+class Cluster:
+    """What the operator writes to, and what becomes of it."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.holds: dict[str, int] = {}
+        self.broken: set[str] = set()
+        self.weight = 0
+        self.entry: str | None = None
+        self.splitter = True
+        self.still = 0
+        """Ticks without an arrival at the candidate."""
+
+    def writes(self, intent: Intent) -> list[tuple[str, str | None, int]]:
+        """What is to be written, in order: who receives first, who gives last."""
+        grown = [("size", name, size) for name, size in intent.sizes.items() if size > self.sizes.get(name, 0)]
+        shrunk = [
+            ("size", name, intent.sizes.get(name, 0))
+            for name in self.sizes
+            if self.sizes[name] > intent.sizes.get(name, 0)
+        ]
+        entry = [("entry", intent.entry, 0)] if intent.entry != self.entry else []
+        weight = [("weight", None, intent.weight)] if intent.weight != self.weight else []
+        return [*grown, *entry, *weight, *shrunk]
+
+    def write(self, kind: str, name: str | None, number: int) -> None:
+        """One write."""
+        if kind == "size":
+            assert name == self.entry or number >= self.weight, "pods taken away from under their requests"
+            self.sizes[name or ""] = number
+            self.holds[name or ""] = min(self.holds.get(name or "", 0), number)
+        elif kind == "entry":
+            self.entry = name
+        else:
+            self.weight, self.still = number, 0
+
+    def tick(self) -> None:
+        """Pods that are asked for start; requests go where the weight says."""
+        for name, size in self.sizes.items():
+            self.holds[name] = 0 if name in self.broken else size
+        self.sizes = {name: size for name, size in self.sizes.items() if size}
+        self.still = self.still + 1 if not self.weight else 0
+
+
+class Rollouts(RuleBasedStateMachine):
+    """Moves of the world, and of the operator in it."""
+
+    @initialize(plan=st.sampled_from(PLANS), passes=st.integers(0, 25))
+    def begin(self, plan: Plan, passes: int) -> None:
+        """Either nothing is there yet, or v1 serves and v2 is somewhere on its way."""
+        self.plan = plan
+        self.cluster = Cluster()
+        self.course = Course()
+        self.wanted: str | None = "v1"
+        self.evidence = GOOD
+        self.verified: bool | None = None
+        self.nonces = {"promote": "", "abort": "", "retry": ""}
+        self.count = 0
+        self.unseen = 0.0
+        self.since_step = 0.0
+        self.served: set[str] = set()
+        self.stale: Facts | None = None
+        if passes:
+            self.course, self.wanted = Course(stable="v1"), "v2"
+            self.cluster.sizes, self.cluster.holds, self.cluster.entry = {"v1": 100}, {"v1": 100}, "v1"
+            self.works_undisturbed(passes)
+
+    def facts(self) -> Facts:
+        holds = self.cluster.holds
+        return Facts(
+            wanted=self.wanted,
+            sides={name: Side(-(-held // 25), held) for name, held in holds.items()},
+            applied=self.cluster.weight if self.cluster.splitter else 0,
+            verified=self.verified if self.cluster.weight else None,
+            splitter=self.cluster.splitter,
+            quiet=self.cluster.still >= 2 or not self.cluster.splitter,
+            entry=self.cluster.entry,
+            shortcut=self.wanted in self.served,
+            evidence=self.evidence,
+            passed=self.unseen,
+            **self.nonces,
+        )
+
+    # The world
+
+    @rule(seconds=st.sampled_from([1, 5, 30, 400]))
+    def time_passes(self, seconds: int) -> None:
+        self.cluster.tick()
+        self.unseen += seconds
+        self.since_step += seconds
+
+    @rule(wanted=st.sampled_from([*REVISIONS, None]), often=st.integers(0, 3))
+    def spec_is_edited(self, wanted: str | None, often: int) -> None:
+        if often:
+            return
+        self.wanted = wanted
+
+    @rule(plan=st.sampled_from(PLANS[:3]))
+    @precondition(lambda self: self.plan.steps)
+    def steps_are_edited(self, plan: Plan) -> None:
+        self.plan = plan
+        self.since_step = 1e9  # the place may change, and with it what has been waited for
+
+    @rule(name=st.sampled_from(REVISIONS))
+    def pods_break_or_heal(self, name: str) -> None:
+        self.cluster.broken ^= {name}
+        if name in self.cluster.broken:
+            self.cluster.holds[name] = 0
+
+    @rule(evidence=st.sampled_from(sorted(EVIDENCE)), verified=st.sampled_from([True, False, None]))
+    def metrics_say(self, evidence: str, verified: bool | None) -> None:
+        self.evidence, self.verified = EVIDENCE[evidence], verified
+
+    @rule()
+    def gateway_goes_or_comes(self) -> None:
+        self.cluster.splitter = not self.cluster.splitter
+
+    @rule(action=st.sampled_from(["promote", "abort", "retry"]), full=st.booleans())
+    def user_annotates(self, action: str, full: bool) -> None:
+        self.count += 1
+        self.nonces[action] = f"{'full/' if full else ''}{self.count}"
+
+    @rule()
+    def events_are_lost(self) -> None:
+        self.stale = self.facts()
+
+    # The operator
+
+    @rule(crash=st.integers(0, 8))
+    def looks(self, crash: int) -> None:
+        """One pass; it dies before the write with the number `crash`, and 8 is more than there are."""
+        seen = self.facts()
+        if self.stale:
+            seen = replace(self.stale, passed=0.0)
+            self.stale = None
+        after = advance(self.course, seen, self.plan)
+        assert after == advance(self.course, seen, self.plan)
+        self.unseen = 0.0
+        if crash == 0:
+            return
+        self.check_move(self.course, after, seen)
+        self.course = after
+        intent = intent_of(after, seen, self.plan)
+        self.check_intent(intent, after, seen)
+        for write in self.cluster.writes(intent)[: crash - 1]:
+            self.cluster.write(*write)
+
+    @rule(passes=st.integers(1, 12))
+    def works_undisturbed(self, passes: int) -> None:
+        for _ in range(passes):
+            self.looks(8)
+            self.time_passes(30)
+
+    def check_move(self, before: Course, after: Course, seen: Facts) -> None:
+        candidate, stable = seen.side(after.candidate), seen.side(after.stable)
+        if after.weight > before.weight:
+            assert candidate.holds >= after.weight, "I1: weight for a candidate that cannot carry it"
+        same_roles = after.stable == before.stable
+        if (
+            after.weight < before.weight
+            and same_roles
+            and candidate.ready
+            and seen.splitter
+            and after.phase is not Phase.BAKING
+        ):
+            assert stable.holds >= 100 - after.weight, "I2: requests back to a stable that cannot carry them"
+        if (after.stable, after.phase) != (before.stable, before.phase) and not same_roles:
+            moved = (before.phase, after.phase)
+            assert moved in {(Phase.PROMOTING, Phase.BAKING), (Phase.BAKING, Phase.ABORTING)}
+            if after.phase is Phase.BAKING and before.step_weight and seen.splitter:
+                assert seen.applied == 100, "promoted before it took every request"
+            if after.phase is Phase.BAKING and not before.step_weight:
+                assert seen.side(after.stable).holds == 100, "promoted before it could take every request"
+            self.served.add(after.stable or "")
+        if (
+            before.phase is Phase.ABORTED
+            and self.wanted == seen.wanted == before.candidate
+            and after.phase is not Phase.ABORTED
+        ):
+            assert after.retried != before.retried, "I8: aborted stays aborted"
+        stepped = (after.candidate, after.attempt, after.step_index) != (
+            before.candidate,
+            before.attempt,
+            before.step_index,
+        )
+        if before.phase in (Phase.STEPPING, Phase.HELD) and (stepped or after.phase is Phase.PROMOTING):
+            self.check_step(before, after, seen)
+        if stepped or (after.phase is not before.phase and after.phase is Phase.BAKING):
+            self.since_step = min(self.since_step, self.unseen) if self.since_step < 1e9 else 0.0
+        assert after.elapsed <= self.since_step + 400, "I5: a pause is never shortened"
+
+    def check_step(self, before: Course, after: Course, seen: Facts) -> None:
+        asked = after.promoted != before.promoted
+        if asked or self.since_step >= 1e9 or before.step_index >= len(self.plan.steps):
+            return
+        step = self.plan.steps[before.step_index]
+        assert seen.verified is not False, "no step on a weight that is not the one asked for"
+        assert not step.manual, "a manual step passes by promote alone"
+        assert before.elapsed + seen.passed >= step.pause_seconds, "I5: no step before its pause is over"
+        assert self.evidence in (GOOD, EVIDENCE["none"]) or seen.evidence is not self.evidence
+
+    def check_intent(self, intent: Intent, after: Course, seen: Facts) -> None:
+        assert len(intent.sizes) <= 2, "I3: at most one revision beside the stable one"
+        assert all(0 < size <= 100 for size in intent.sizes.values()), "I4"
+        assert 0 <= intent.weight <= 100, "I1"
+        spared = self.plan.strategy == "Recreate" and after.phase in (Phase.PROVISIONING, Phase.PROMOTING)
+        if after.stable and not spared:
+            given = 0 if seen.applied is None else min(seen.applied, after.weight)
+            assert intent.sizes.get(after.stable, 0) >= 100 - given, "I2: stable keeps what it serves"
+
+    # What must hold in the end
+
+    @rule()
+    def everything_heals(self) -> None:
+        """I7: it comes to rest where the spec says, or aborted, and then writes nothing."""
+        self.cluster.broken.clear()
+        self.cluster.splitter, self.evidence, self.verified = True, GOOD, None
+        self.wanted = self.wanted or "v3"
+        manual = any(step.manual for step in self.plan.steps)
+        for turn in range(UNTIL_SETTLED):
+            if manual and not turn % 10:
+                self.nonces["promote"] = f"heal/{self.count}/{turn}"
+            self.looks(8)
+            self.time_passes(30)
+            self.stale = None
+            if self.at_rest() and turn > 3:
+                break
+        assert self.at_rest(), self.course
+        assert self.course.stable == self.wanted or self.course.candidate == self.wanted
+        assert self.cluster.sizes == {self.course.stable: 100} or self.course.stable is None
+        assert self.cluster.weight == 0
+
+    def at_rest(self) -> bool:
+        seen = replace(self.facts(), passed=30.0)
+        after = advance(self.course, seen, self.plan)
+        return after == self.course and not self.cluster.writes(intent_of(after, seen, self.plan))
+
+    @invariant()
+    def weight_needs_a_candidate(self) -> None:
+        if hasattr(self, "course") and self.course.weight:
+            assert self.course.candidate
+
+
+TestRollouts = Rollouts.TestCase
+TestRollouts.settings = settings(
+    max_examples=int(os.environ.get("SEQUENCES", "100")),
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
