@@ -1,0 +1,54 @@
+"""Readings of the page that the runtime itself writes."""
+
+import pytest
+
+from serinus_api.runtime import LATENCY_BUCKETS
+from serinus_operator.decide.readings import reading_of
+from serinus_operator.decide.windows import Tally
+from serinus_runtime.limits import Gate
+from serinus_runtime.metrics import Metrics
+
+
+def page(*answers: tuple[str, int, float]) -> str:
+    metrics = Metrics("iris-1", Gate(2, 0))
+    for answer in answers:
+        metrics.observe(*answer)
+    return metrics.render()
+
+
+def counted(*answers: tuple[str, int, float]) -> Tally:
+    reading = reading_of("p1", "iris-1", page(*answers))
+    assert reading
+    return reading.counters
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param(("split", 200, 0.02), (1, 0, 1, 1), id="a success counts, with its latency"),
+        pytest.param(("direct", 200, 0.02), (1, 0, 1, 0), id="whichever way it came"),
+        pytest.param(("match", 503, 0.02), (1, 1, 0, 0), id="an error counts, without its latency"),
+        pytest.param(("split", 400, 0.02), (1, 0, 0, 1), id="a client's mistake is no error"),
+        pytest.param(("split", 429, 0.02), (0, 0, 0, 0), id="saturation is not counted"),
+        pytest.param(("shadow", 500, 0.02), (0, 0, 0, 0), id="copies are not counted"),
+    ],
+)
+def test_what_counts(answer: tuple[str, int, float], expected: tuple[int, ...]) -> None:
+    tally = counted(answer)
+    assert (tally.answers, tally.errors, sum(tally.latency), tally.split) == expected
+
+
+def test_latencies_lie_in_their_buckets() -> None:
+    tally = counted(("split", 200, 0.00005), ("direct", 200, 0.02), ("direct", 201, 0.02), ("direct", 200, 500.0))
+    places = {place: count for place, count in enumerate(tally.latency) if count}
+    assert len(tally.latency) == len(LATENCY_BUCKETS) + 1
+    assert places == {0: 1, next(k for k, bound in enumerate(LATENCY_BUCKETS) if bound >= 0.02): 2, 49: 1}
+
+
+def test_pod_that_has_served_nobody_has_counted_nothing() -> None:
+    assert counted() == Tally()
+
+
+@pytest.mark.parametrize("text", ["<html>busy</html>", 'serinus_request_duration_seconds_count{le="1"} 3\n', "a{b 1"])
+def test_page_of_something_else_is_no_reading(text: str) -> None:
+    assert reading_of("p1", "iris-1", text) is None
