@@ -154,6 +154,7 @@ class RolloutPhase(StrEnum):
     """State of the rollout machine."""
 
     STABLE = "Stable"
+    PROVISIONING = "Provisioning"
     STEPPING = "Stepping"
     HELD = "Held"
     PROMOTING = "Promoting"
@@ -172,8 +173,12 @@ class RolloutStatus(ApiModel):
     """Rollouts of this candidate so far."""
     step_index: Annotated[int, Field(ge=0, le=64)] | None = None
     """The present step, from 0."""
+    step_weight: Percent | None = None
+    """Weight of the present step when it began: tells whether the steps were edited since."""
     step_elapsed_seconds: Elapsed = 0
-    """Time spent in the present step, in seconds."""
+    """Time spent at the present step's weight, or in the bake, in seconds."""
+    previous_revision: Word | None = None
+    """While the promoted revision is watched: the one to return to."""
     requested_weight: Percent | None = None
     """Share asked for, in percent."""
     applied_weight: Percent | None = None

@@ -8,24 +8,10 @@ seconds that have passed on the monotonic clock: a restart makes them fewer, a s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.gate import Evidence
 from serinus_operator.decide.plan import Plan
-
-
-class Phase(StrEnum):
-    """Where a rollout is."""
-
-    STABLE = "Stable"
-    PROVISIONING = "Provisioning"
-    STEPPING = "Stepping"
-    HELD = "Held"
-    PROMOTING = "Promoting"
-    BAKING = "Baking"
-    ABORTING = "Aborting"
-    ABORTED = "Aborted"
-    SUPERSEDING = "Superseding"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
-from serinus_operator.decide.course import Course, Facts, Phase, steps_ahead
+from serinus_api.v1alpha1 import RolloutPhase as Phase
+from serinus_operator.decide.course import Course, Facts, steps_ahead
 from serinus_operator.decide.gate import Answer, Ruling, rule
 from serinus_operator.decide.plan import Plan, Step
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_api.v1alpha1 import RolloutSpec
 from serinus_operator.decide.analysis import Judgement, Outcome
-from serinus_operator.decide.course import Course, Facts, Intent, Phase, Side, intent_of
+from serinus_operator.decide.course import Course, Facts, Intent, Side, intent_of
 from serinus_operator.decide.gate import Evidence
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.transitions import advance

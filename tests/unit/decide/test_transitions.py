@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_api.v1alpha1 import RolloutSpec
 from serinus_operator.decide.analysis import Judgement, Outcome
-from serinus_operator.decide.course import Course, Facts, Phase, Side, intent_of
+from serinus_operator.decide.course import Course, Facts, Side, intent_of
 from serinus_operator.decide.gate import Evidence
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.transitions import TRANSITIONS, advance, realigned
