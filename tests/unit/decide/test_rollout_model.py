@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutSpec
 from serinus_api.v1alpha1 import RolloutPhase as Phase
-from serinus_api.v1alpha1 import RolloutSpec
 from serinus_operator.decide.analysis import Judgement, Outcome
 from serinus_operator.decide.course import Course, Facts, Intent, Side, intent_of
 from serinus_operator.decide.gate import Evidence
+from serinus_operator.decide.persistence import course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.transitions import advance
 
@@ -90,6 +91,7 @@ class Rollouts(RuleBasedStateMachine):
         self.plan = plan
         self.cluster = Cluster()
         self.course = Course()
+        self.status = ModelDeploymentStatus()
         self.wanted: str | None = "v1"
         self.evidence = GOOD
         self.verified: bool | None = None
@@ -101,6 +103,7 @@ class Rollouts(RuleBasedStateMachine):
         self.stale: Facts | None = None
         if passes:
             self.course, self.wanted = Course(stable="v1"), "v2"
+            self.status = with_course(self.status, self.course, self.facts())
             self.cluster.sizes, self.cluster.holds, self.cluster.entry = {"v1": 100}, {"v1": 100}, "v1"
             self.works_undisturbed(passes)
 
@@ -176,9 +179,11 @@ class Rollouts(RuleBasedStateMachine):
         assert after == advance(self.course, seen, self.plan)
         self.unseen = 0.0
         if crash == 0:
+            self.course = course_of(self.status)
             return
         self.check_move(self.course, after, seen)
-        self.course = after
+        self.status = with_course(self.status, after, seen)
+        self.course = after if crash == 8 else course_of(self.status)
         intent = intent_of(after, seen, self.plan)
         self.check_intent(intent, after, seen)
         for write in self.cluster.writes(intent)[: crash - 1]:
