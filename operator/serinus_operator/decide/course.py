@@ -108,10 +108,13 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     Promoting               the same                      100
     Baking                  100                           100, Recreate 0
     Aborting, Superseding   100                           what it has to take still
+
+    A revision that the entry still leads to keeps its full size. Stable keeps a pod even in a step of 100 %: the way
+    back leads to it.
     """
     spare = 0 if plan.strategy == "Recreate" else 100
     given = course.weight if facts.applied is None else max(course.weight, facts.applied)
-    kept = 100 - (0 if facts.applied is None else min(course.weight, course.step_weight, facts.applied))
+    kept = max(1, 100 - (0 if facts.applied is None else min(course.weight, course.step_weight, facts.applied)))
     table: dict[Phase, tuple[int, int]] = {
         Phase.PROVISIONING: (spare, _first_size(facts, plan, course)),
         Phase.STEPPING: (kept, max(course.step_weight, given)),
@@ -123,8 +126,11 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     }
     ours, theirs = table.get(course.phase, (100, 0))
     other = course.previous if course.phase is Phase.BAKING else course.candidate
+    entry = entry_of(course, facts)
+    if other and other in (entry, facts.entry) and course.phase is not Phase.PROVISIONING:
+        theirs = 100
     sizes = {name: size for name, size in ((other, theirs), (course.stable, ours)) if name and size}
-    return Intent(entry_of(course, facts), course.weight, course.candidate if course.weight else None, sizes)
+    return Intent(entry, course.weight, course.candidate if course.weight else None, sizes)
 
 
 def entry_of(course: Course, facts: Facts) -> str | None:

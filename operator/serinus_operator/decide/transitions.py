@@ -82,7 +82,9 @@ class View:
 
     @property
     def drained(self) -> bool:
-        return self.course.weight == 0 and self.facts.applied == 0 and self.facts.quiet
+        """Whether no request goes to the candidate any more, by weight or by the entry."""
+        unsplit = self.course.weight == 0 == self.facts.applied
+        return unsplit and self.facts.quiet and self.facts.entry != self.course.candidate
 
     @property
     def taken_over(self) -> bool:
@@ -97,9 +99,13 @@ class View:
         return returns and (self.abort_asked or self.ruling.answer is Answer.FAIL)
 
     @property
+    def entered(self) -> bool:
+        """Whether the entry leads to the promoted revision, and nothing is split any more."""
+        return self.facts.entry == self.course.stable and self.course.weight == 0 == self.facts.applied
+
+    @property
     def baked(self) -> bool:
-        settled = self.facts.entry == self.course.stable and self.course.weight == 0 == self.facts.applied
-        return settled and self.facts.previous_quiet and self.ruling.answer is Answer.PASS
+        return self.entered and self.facts.previous_quiet and self.ruling.answer is Answer.PASS
 
     @property
     def abort_asked(self) -> bool:
@@ -174,9 +180,9 @@ def _held(view: View) -> Course:
 
 
 def _settled(view: View) -> Course:
-    """Nothing under way; what was carried out stays known."""
-    course = view.course
-    return Course(stable=course.stable, promoted=course.promoted, aborted=course.aborted, retried=course.retried)
+    """Nothing under way; what was asked meanwhile is done with."""
+    facts, course = view.facts, view.course
+    return Course(stable=course.stable, promoted=facts.promote, aborted=facts.abort, retried=course.retried)
 
 
 P = Phase
@@ -196,9 +202,7 @@ def _steps(source: Phase) -> tuple[Transition, ...]:
     """What ends a step, held or not."""
     full = "all steps are passed, or promote asks for full/"
     return (
-        Transition(
-            source, P.ABORTING, "the analysis failed", lambda v: v.ruling.answer is Answer.FAIL and v.arrived, _stopped
-        ),
+        Transition(source, P.ABORTING, "the analysis failed", lambda v: v.ruling.answer is Answer.FAIL, _stopped),
         Transition(
             source,
             P.PROMOTING,
@@ -218,9 +222,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         P.STEPPING,
         "its pods can take the first weight",
         lambda v: (
-            steps_ahead(v.course, v.facts, v.plan)
-            and v.facts.splitter
-            and v.facts.side(v.course.candidate).holds >= v.plan.steps[0].weight
+            steps_ahead(v.course, v.facts, v.plan) and v.facts.side(v.course.candidate).holds >= v.plan.steps[0].weight
         ),
         lambda v: _at_step(v, 0),
     ),
@@ -247,7 +249,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     ),
     *_stops(P.PROMOTING),
     Transition(P.PROMOTING, P.BAKING, "it takes every request", lambda v: v.taken_over, _flipped),
-    Transition(P.BAKING, P.PROVISIONING, OTHER, lambda v: v.another_wanted, _begun),
+    Transition(P.BAKING, P.PROVISIONING, OTHER, lambda v: v.another_wanted and v.entered, _begun),
     Transition(P.BAKING, P.ABORTING, "it fails, or abort is asked", lambda v: v.bake_failed, _returned),
     Transition(P.BAKING, P.STABLE, "`bakeSeconds` are over, and nobody uses the old one", lambda v: v.baked, _settled),
     Transition(P.ABORTING, P.ABORTED, "nothing arrives at the candidate", lambda v: v.drained),
@@ -326,7 +328,7 @@ def _stay(view: View) -> Course:
             return replace(course, weight=_toward(view, 0))
         case Phase.BAKING if facts.entry == course.stable:
             return replace(course, candidate=None, weight=0)
-        case Phase.STABLE | Phase.ABORTED:
+        case Phase.STABLE | Phase.ABORTED if facts.wanted:
             return replace(course, promoted=facts.promote, aborted=facts.abort)
     return course
 

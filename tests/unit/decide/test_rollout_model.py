@@ -41,7 +41,9 @@ UNTIL_SETTLED = 400
 class Cluster:
     """What the operator writes to, and what becomes of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, spare: bool) -> None:
+        self.spare = spare
+        """There is no capacity for two revisions: the old pods go first."""
         self.sizes: dict[str, int] = {}
         self.holds: dict[str, int] = {}
         self.broken: set[str] = set()
@@ -66,6 +68,7 @@ class Cluster:
     def write(self, kind: str, name: str | None, number: int) -> None:
         """One write."""
         if kind == "size":
+            assert self.spare or number or name != self.entry, "pods taken away from under the entry"
             assert name == self.entry or number >= self.weight, "pods taken away from under their requests"
             self.sizes[name or ""] = number
             self.holds[name or ""] = min(self.holds.get(name or "", 0), number)
@@ -89,7 +92,7 @@ class Rollouts(RuleBasedStateMachine):
     def begin(self, plan: Plan, passes: int) -> None:
         """Either nothing is there yet, or v1 serves and v2 is somewhere on its way."""
         self.plan = plan
-        self.cluster = Cluster()
+        self.cluster = Cluster(spare=plan.strategy == "Recreate")
         self.course = Course()
         self.status = ModelDeploymentStatus()
         self.wanted: str | None = "v1"

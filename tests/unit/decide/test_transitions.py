@@ -57,14 +57,13 @@ TABLE = [
     ),
     pytest.param(course(P.PROVISIONING), facts(shortcut=True), P.PROMOTING, id="yesterday's revision takes no steps"),
     pytest.param(course(P.PROVISIONING, stable=None), facts(), P.PROMOTING, id="nor does the first revision ever"),
-    pytest.param(
-        course(P.PROVISIONING), facts(splitter=False), P.PROVISIONING, id="without a gateway no step is taken"
-    ),
+    pytest.param(course(P.PROVISIONING), facts(splitter=False), P.STEPPING, id="without a gateway it is held there"),
     pytest.param(course(P.PROVISIONING), facts(failed="CrashLoop"), P.ABORTING, id="one that cannot start is aborted"),
     pytest.param(course(P.STEPPING), stepping(passed=30), P.STEPPING, id="a pause is waited for"),
     pytest.param(course(P.STEPPING, elapsed=60), stepping(), P.STEPPING, id="a passed step leads to the next"),
     pytest.param(course(P.STEPPING, **LAST, elapsed=120), facts(applied=50), P.PROMOTING, id="the last to promotion"),
     pytest.param(course(P.STEPPING), stepping(evidence=BAD), P.ABORTING, id="a failed analysis aborts"),
+    pytest.param(course(P.STEPPING), stepping(evidence=BAD, verified=False), P.ABORTING, id="verified or not"),
     pytest.param(course(P.STEPPING), stepping(abort="n1"), P.ABORTING, id="abort aborts"),
     pytest.param(course(P.STEPPING, aborted="n1"), stepping(abort="n1"), P.STEPPING, id="the same abort not twice"),
     pytest.param(course(P.STEPPING), stepping(promote="n1"), P.STEPPING, id="promote passes one step"),
@@ -104,6 +103,13 @@ TABLE = [
         id="but not to a revision without pods",
     ),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
+    pytest.param(
+        course(P.BAKING, candidate="v2", weight=100),
+        facts(applied=100, wanted="v3"),
+        P.BAKING,
+        id="but not before the entry leads to the second one",
+    ),
+    pytest.param(course(P.ABORTING), facts(entry="v2"), P.ABORTING, id="an abort waits for the entry"),
     pytest.param(course(P.ABORTING), facts(), P.ABORTED, id="an abort ends when nothing arrives"),
     pytest.param(course(P.ABORTING), facts(quiet=False), P.ABORTING, id="and not before"),
     pytest.param(course(P.ABORTED), facts(), P.ABORTED, id="aborted stays aborted"),
@@ -164,6 +170,11 @@ def test_failed_bake_makes_the_old_revision_stable_again() -> None:
     after = advance(course(P.BAKING), facts(entry="v2", evidence=BAD), PLAN)
     assert (after.stable, after.candidate, after.previous, after.weight) == ("v1", "v2", None, 0)
     assert intent_of(after, facts(entry="v2"), PLAN).entry == "v1"
+
+
+def test_revision_that_the_entry_leads_to_keeps_its_pods() -> None:
+    lost = facts(entry="v2", sides={"v2": FULL})
+    assert intent_of(course(P.ABORTING), lost, PLAN).sizes == {"v1": 100, "v2": 100}
 
 
 def test_entry_never_leads_to_a_revision_without_pods_in_place_of_one_with() -> None:
@@ -229,6 +240,14 @@ def test_promote_from_before_the_rollout_passes_nothing() -> None:
     assert idle.promoted == "old"
 
 
+def test_promote_that_came_with_the_new_spec_passes_its_first_step() -> None:
+    asked = {"promote": "n1"}
+    resolving = advance(course(P.STABLE, candidate=None), facts(wanted=None, **asked), PLAN)
+    begun = advance(advance(resolving, facts(**asked), PLAN), facts(**asked), PLAN)
+    assert (begun.phase, begun.step_index, begun.promoted) == (P.STEPPING, 0, "")
+    assert advance(begun, facts(**asked), PLAN).step_index == 1
+
+
 @pytest.mark.parametrize(
     ("steps", "index", "weight"),
     [
@@ -262,6 +281,11 @@ def test_sizes_give_the_receiver_its_share_before_the_weight_moves() -> None:
     arrived = replace(second, weight=25)
     assert dict(intent_of(arrived, stepping(), PLAN).sizes) == {"v2": 25, "v1": 95}
     assert dict(intent_of(arrived, facts(applied=25), PLAN).sizes) == {"v2": 25, "v1": 75}
+
+
+def test_step_of_all_requests_leaves_stable_a_pod() -> None:
+    everything = course(P.STEPPING, step_weight=100, weight=100)
+    assert intent_of(everything, facts(applied=100), PLAN).sizes == {"v1": 1, "v2": 100}
 
 
 def test_unknown_weight_shrinks_nobody() -> None:
