@@ -1,7 +1,7 @@
 """`python -m bench canary`: how the defaults of the analysis decide, simulated. Makes the lines of the report.
 
-Equal and bad candidates at 1, 10 and 100 requests/s are taken through the default steps by the operator's own `look`
-and `rule`, and by a control that decides the same traces as Argo Rollouts does by its documented defaults: one
+Equal and bad candidates at 1, 10 and 100 requests/s are taken through the default steps by the operator's own rollout
+machine, and by a control that decides the same traces as Argo Rollouts does by its documented defaults: one
 measurement per step, a fixed threshold, no statistics. What is counted: how often each aborts, after how many requests
 that the candidate got, after how long.
 """
@@ -17,12 +17,14 @@ from bench import traces
 from bench.report import Line, bounded
 from bench.traces import BINS, TICK_SECONDS, USUAL_ERRORS, Candidate, Served, Trace
 from serinus_api.runtime import LATENCY_BUCKETS
+from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_api.v1alpha1 import RolloutSpec
-from serinus_operator.decide.analysis import fails_already, look, window_ended
-from serinus_operator.decide.gate import Answer, Evidence, rule
-from serinus_operator.decide.plan import Analysis, plan_of
+from serinus_operator.decide.course import Course, Facts, Side, intent_of
+from serinus_operator.decide.plan import plan_of
 from serinus_operator.decide.statistics import percentile
-from serinus_operator.decide.windows import Ledger, Reading, Tally, after_promotion, next_step, next_window, record
+from serinus_operator.decide.transitions import advance
+from serinus_operator.decide.watch import begun, evidence_of, watched
+from serinus_operator.decide.windows import Reading, Tally
 
 GROUP = "canary"
 SEED = 20260501
@@ -38,8 +40,10 @@ CANDIDATES = (
 )
 PLAN = plan_of(RolloutSpec())
 LONGEST_SECONDS = (
-    sum(step.pause_seconds + PLAN.analysis.low_traffic_wait_seconds for step in PLAN.steps) + PLAN.bake_seconds
+    sum(step.pause_seconds + PLAN.analysis.low_traffic_wait_seconds for step in PLAN.steps) + PLAN.bake_seconds + 300
 )
+"""All steps with little traffic, the bake, and some looks between them."""
+FULL = Side(ready=4, holds=100)
 ARGO_SUCCESS, ARGO_SLOWER = 0.95, 1.2
 ARGO_ERROR_LIMIT, ARGO_RETRY_SECONDS = 4, 10
 FALSE_ABORTS_AIM = 1.0
@@ -49,8 +53,8 @@ FALSE_ABORTS_AIM = 1.0
 class Size:
     """How many rollouts are simulated for each candidate and rate."""
 
-    equal: int = 1_000
-    bad: int = 200
+    good: int = 500
+    bad: int = 100
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def measure(size: Size) -> list[Line]:
     for candidate in CANDIDATES:
         with step(f"simulate {candidate.name}"):
             for rate in RATES:
-                rollouts = size.bad if candidate.bad else size.equal
+                rollouts = size.bad if candidate.bad else size.good
                 lines.append(_line(candidate, rate, *simulate(candidate, rate, rollouts)))
     return lines
 
@@ -122,35 +126,17 @@ class Pods:
 
 
 def ours(trace: Trace) -> End:
-    """Decided by the operator's own functions and defaults, the bake included."""
-    pods = Pods(trace)
-    ledger = record(Ledger(), pods.readings(), 0)
-    for stage in PLAN.steps:
-        ledger = next_step(ledger, pods.seconds)
-        ledger, passed = _watched(pods, ledger, stage.weight, stage.pause_seconds, PLAN.analysis)
-        if not passed:
-            return End(True, pods.exposed, pods.seconds)
-    ledger = after_promotion(ledger, "stable", pods.seconds)
-    bake = replace(PLAN.analysis, low_traffic_wait_seconds=0)
-    _, passed = _watched(pods, ledger, 100, PLAN.bake_seconds, bake)
-    return End(not passed, pods.exposed, pods.seconds)
-
-
-def _watched(pods: Pods, ledger: Ledger, weight: int, pause: int, analysis: Analysis) -> tuple[Ledger, bool]:
-    """One step, until it passes or fails."""
-    evidence, start = Evidence(), pods.seconds
-    while True:
-        pods.pass_time(weight)
-        ledger = record(ledger, pods.readings(), pods.seconds)
-        if window_ended(analysis, ledger, "candidate", pods.seconds):
-            before = {verdict.metric: verdict.failures for verdict in evidence.verdicts}
-            evidence = Evidence(look(analysis, ledger, "candidate", "stable", before))
-            ledger = next_window(ledger, pods.seconds)
-        elapsed = pods.seconds - start
-        early = fails_already(analysis, ledger, "candidate", "stable") if elapsed >= pause else None
-        answer = rule(analysis, pause, elapsed, replace(evidence, early=early)).answer
-        if answer in (Answer.FAIL, Answer.PASS):
-            return ledger, answer is Answer.PASS
+    """Decided by the operator's own machine and defaults, in a cluster that does at once what it is asked for."""
+    pods, course = Pods(trace), Course(stable="stable")
+    watch = begun(0.0, {})
+    facts = Facts(wanted="candidate", sides={"stable": FULL, "candidate": FULL}, entry="stable", passed=TICK_SECONDS)
+    while course.phase is not Phase.ABORTING and not (course.phase is Phase.STABLE and course.stable == "candidate"):
+        pods.pass_time(100 if facts.entry == "candidate" else course.weight)
+        watch = watched(watch, course, PLAN, pods.readings(), pods.seconds)
+        facts = replace(facts, applied=course.weight, evidence=evidence_of(watch, course, PLAN, pods.seconds))
+        course = advance(course, facts, PLAN)
+        facts = replace(facts, entry=intent_of(course, facts, PLAN).entry)
+    return End(course.phase is Phase.ABORTING, pods.exposed, pods.seconds)
 
 
 def argo(trace: Trace) -> End:

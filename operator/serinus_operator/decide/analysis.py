@@ -213,4 +213,4 @@ def _tally(tallies: Mapping[str, Tally], revision: str) -> Tally:
 
 
 def _baseline(ledger: Ledger, tallies: Mapping[str, Tally], stable: str) -> Tally:
-    return tallies.get(stable) or ledger.standing
+    return _tally(tallies, stable) if ledger.standing == Tally() else ledger.standing
