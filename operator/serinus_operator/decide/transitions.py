@@ -54,14 +54,17 @@ class View:
 
     @property
     def promoting(self) -> bool:
+        """Whether a promote is asked for that was not carried out yet."""
         return self.facts.promote not in ("", self.course.promoted)
 
     @property
     def passing(self) -> bool:
+        """Whether the step may be left."""
         return self.promoting or (self.arrived and self.ruling.answer is Answer.PASS)
 
     @property
     def last(self) -> bool:
+        """Whether it is the last one."""
         return self.course.step_index + 1 >= len(self.plan.steps)
 
     @cached_property
@@ -78,6 +81,7 @@ class View:
 
     @property
     def another_wanted(self) -> bool:
+        """Whether there is a third revision to begin with."""
         return self.facts.wanted not in (None, self.course.stable, self.course.candidate)
 
     @property
@@ -95,7 +99,8 @@ class View:
 
     @property
     def bake_failed(self) -> bool:
-        returns = bool(self.facts.side(self.course.previous).ready)
+        """Whether to go back; only to a revision that can take every request, as it was kept to."""
+        returns = self.facts.side(self.course.previous).holds >= 100
         return returns and (self.abort_asked or self.ruling.answer is Answer.FAIL)
 
     @property
@@ -105,10 +110,12 @@ class View:
 
     @property
     def baked(self) -> bool:
+        """Whether the bake is over, and nobody needs the old revision."""
         return self.entered and self.facts.previous_quiet and self.ruling.answer is Answer.PASS
 
     @property
     def abort_asked(self) -> bool:
+        """Whether an abort is asked for that was not carried out yet."""
         return self.facts.abort not in ("", self.course.aborted)
 
 

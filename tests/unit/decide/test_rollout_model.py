@@ -203,6 +203,8 @@ class Rollouts(RuleBasedStateMachine):
         if after.weight > before.weight:
             assert candidate.holds >= after.weight, "I1: weight for a candidate that cannot carry it"
         same_roles = after.stable == before.stable
+        if same_roles and after.candidate not in (None, before.candidate):
+            assert seen.applied == after.weight == 0, "B10: a third revision before stable has every request again"
         if (
             after.weight < before.weight
             and same_roles

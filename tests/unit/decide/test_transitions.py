@@ -98,9 +98,9 @@ TABLE = [
     pytest.param(course(P.BAKING), facts(entry="v2", evidence=BAD), P.ABORTING, id="a failing bake goes back"),
     pytest.param(
         course(P.BAKING),
-        facts(entry="v2", evidence=BAD, sides={"v2": FULL}),
+        facts(entry="v2", evidence=BAD, sides={"v2": FULL, "v1": Side(2, 60)}),
         P.BAKING,
-        id="but not to a revision without pods",
+        id="but not to a revision that cannot take everything",
     ),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
     pytest.param(
