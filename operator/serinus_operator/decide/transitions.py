@@ -6,118 +6,13 @@ weight as far as it may. At most one transition per call: it is persisted, then 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Final
 
 from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.course import Course, Facts, steps_ahead
-from serinus_operator.decide.gate import Answer, Ruling, rule
-from serinus_operator.decide.plan import Plan, Step
-
-GATEWAY_UNAVAILABLE = "GatewayUnavailable"
-CANDIDATE_NOT_READY = "CandidateNotReady"
-WEIGHT_NOT_VERIFIED = "WeightNotVerified"
-NO_STEP = Step("", 100, 0)
-
-
-@dataclass(frozen=True)
-class View:
-    """A course in the light of what is seen: the words of the table."""
-
-    course: Course
-    facts: Facts
-    plan: Plan
-
-    @cached_property
-    def step(self) -> Step:
-        """The present step."""
-        steps, index = self.plan.steps, self.course.step_index
-        return steps[index] if index < len(steps) else NO_STEP
-
-    @cached_property
-    def ruling(self) -> Ruling:
-        """What the gate says; a manual step never passes by itself."""
-        if self.course.phase is Phase.BAKING:
-            analysis = replace(self.plan.analysis, on_inconclusive="Continue", on_too_few_requests="Continue")
-            analysis = replace(analysis, low_traffic_wait_seconds=0)
-            return rule(analysis, self.plan.bake_seconds, self.course.elapsed, self.facts.evidence)
-        found = rule(self.plan.analysis, self.step.pause_seconds, self.course.elapsed, self.facts.evidence)
-        if found.answer is Answer.PASS and self.step.manual:
-            return Ruling(Answer.WAIT, message=f"step {self.step.name} waits for serinus.dev/promote")
-        return found
-
-    @property
-    def arrived(self) -> bool:
-        """Whether the present step's weight is asked for, applied, and not seen to be another."""
-        asked = self.course.weight == self.step.weight and self.facts.applied == self.course.weight
-        return asked and self.facts.verified is not False
-
-    @property
-    def promoting(self) -> bool:
-        """Whether a promote is asked for that was not carried out yet."""
-        return self.facts.promote not in ("", self.course.promoted)
-
-    @property
-    def passing(self) -> bool:
-        """Whether the step may be left."""
-        return self.promoting or (self.arrived and self.ruling.answer is Answer.PASS)
-
-    @property
-    def last(self) -> bool:
-        """Whether it is the last one."""
-        return self.course.step_index + 1 >= len(self.plan.steps)
-
-    @cached_property
-    def hold(self) -> str:
-        """Why the rollout should not go on; empty: it may."""
-        if not self.facts.splitter:
-            return GATEWAY_UNAVAILABLE
-        if not self.facts.side(self.course.candidate).ready:
-            return CANDIDATE_NOT_READY
-        if self.ruling.answer is Answer.HOLD:
-            return self.ruling.reason
-        reached = self.course.weight == self.step.weight == self.facts.applied
-        return WEIGHT_NOT_VERIFIED if reached and self.facts.verified is False else ""
-
-    @property
-    def another_wanted(self) -> bool:
-        """Whether there is a third revision to begin with."""
-        return self.facts.wanted not in (None, self.course.stable, self.course.candidate)
-
-    @property
-    def drained(self) -> bool:
-        """Whether no request goes to the candidate any more, by weight or by the entry."""
-        unsplit = self.course.weight == 0 == self.facts.applied
-        return unsplit and self.facts.quiet and self.facts.entry != self.course.candidate
-
-    @property
-    def taken_over(self) -> bool:
-        """Whether the candidate can take, and where there are steps already takes, every request."""
-        if self.course.step_weight and self.facts.splitter:
-            return self.course.weight == 100 == self.facts.applied
-        return self.facts.side(self.course.candidate).holds >= 100
-
-    @property
-    def bake_failed(self) -> bool:
-        """Whether to go back; only to a revision that can take every request, as it was kept to."""
-        returns = self.facts.side(self.course.previous).holds >= 100
-        return returns and (self.abort_asked or self.ruling.answer is Answer.FAIL)
-
-    @property
-    def entered(self) -> bool:
-        """Whether the entry leads to the promoted revision, and nothing is split any more."""
-        return self.facts.entry == self.course.stable and self.course.weight == 0 == self.facts.applied
-
-    @property
-    def baked(self) -> bool:
-        """Whether the bake is over, and nobody needs the old revision."""
-        return self.entered and self.facts.previous_quiet and self.ruling.answer is Answer.PASS
-
-    @property
-    def abort_asked(self) -> bool:
-        """Whether an abort is asked for that was not carried out yet."""
-        return self.facts.abort not in ("", self.course.aborted)
-
+from serinus_operator.decide.gate import Answer
+from serinus_operator.decide.plan import Plan
+from serinus_operator.decide.view import NO_STEP, View
 
 Effect = Callable[[View], Course]
 
@@ -328,28 +223,13 @@ def _stay(view: View) -> Course:
     match course.phase:
         case Phase.STEPPING | Phase.HELD:
             said = view.ruling.message if course.phase is Phase.STEPPING else course.message
-            return replace(course, weight=_toward(view, view.step.weight), message=said)
+            return replace(course, weight=view.toward(view.step.weight), message=said)
         case Phase.PROMOTING if course.step_weight:
-            return replace(course, weight=_toward(view, 100))
+            return replace(course, weight=view.toward(100))
         case Phase.ABORTING | Phase.SUPERSEDING:
-            return replace(course, weight=_toward(view, 0))
+            return replace(course, weight=view.toward(0))
         case Phase.BAKING if facts.entry == course.stable:
             return replace(course, candidate=None, weight=0)
         case Phase.STABLE | Phase.ABORTED if facts.wanted:
             return replace(course, promoted=facts.promote, aborted=facts.abort)
     return course
-
-
-def _toward(view: View, target: int) -> int:
-    """The weight that may be asked for now on the way to `target`.
-
-    No pod of the candidate is ready, or nothing can split: 0. Up: all the way, once the candidate holds the target.
-    Down: as far as stable holds the rest already.
-    """
-    weight, facts = view.course.weight, view.facts
-    candidate, stable = facts.side(view.course.candidate), facts.side(view.course.stable)
-    if not candidate.ready or not facts.splitter:
-        return 0
-    if target > weight:
-        return target if candidate.holds >= target else weight
-    return max(target, min(weight, 100 - stable.holds))
