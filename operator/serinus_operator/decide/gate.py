@@ -27,7 +27,7 @@ UNSEEN = Judgement("", Outcome.INCONCLUSIVE, Gap.TOO_FEW)
 
 
 class Answer(StrEnum):
-    """What the gate says."""
+    """What the gate says. Its words do not count seconds: they go into the status, which is written when it changes."""
 
     WAIT = "Wait"
     PASS = "Pass"  # noqa: S105 - an answer
@@ -67,7 +67,7 @@ def rule(analysis: Analysis, pause_seconds: float, elapsed_seconds: float, evide
             return Ruling(answer, METRICS_UNAVAILABLE, message)
     left = pause_seconds - elapsed_seconds
     if left > 0:
-        return Ruling(Answer.WAIT, message=f"watched for another {left:.0f} s")
+        return Ruling(Answer.WAIT, message=f"watched for {pause_seconds:.0f} s")
     if evidence.readable and not all(v.outcome is Outcome.PASS for v in evidence.verdicts or (UNSEEN,)):
         return _undecided(analysis, left, evidence)
     return Ruling(Answer.PASS)
@@ -75,13 +75,13 @@ def rule(analysis: Analysis, pause_seconds: float, elapsed_seconds: float, evide
 
 def _undecided(analysis: Analysis, left: float, evidence: Evidence) -> Ruling:
     """`left`: seconds until the end of the pause; negative once it is over."""
-    wait = analysis.low_traffic_wait_seconds + left
+    wait = analysis.low_traffic_wait_seconds
     failing = next((v.metric for v in evidence.verdicts if v.outcome is Outcome.FAIL), None)
     if evidence.early:
         return _failed(evidence.early)
-    if wait > 0:
+    if wait + left > 0:
         what = f"another window to confirm that {failing} fails" if failing else "enough requests for a verdict"
-        return Ruling(Answer.WAIT, message=f"waits up to {wait:.0f} s for {what}")
+        return Ruling(Answer.WAIT, message=f"waits for {what}, up to {wait} s after the pause")
     few = not evidence.verdicts or any(v.gap is Gap.TOO_FEW for v in evidence.verdicts)
     answer = Answer.HOLD if few and analysis.on_too_few_requests == "Hold" else Answer.PASS
     return Ruling(answer, LOW_TRAFFIC, "too few requests for a verdict, and nothing that speaks against it")

@@ -12,7 +12,7 @@ from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.course import Course, Facts, steps_ahead
 from serinus_operator.decide.gate import Answer
 from serinus_operator.decide.plan import Plan
-from serinus_operator.decide.view import NO_STEP, View
+from serinus_operator.decide.view import HOLDS, NO_STEP, View
 
 Effect = Callable[[View], Course]
 
@@ -78,7 +78,8 @@ def _why(view: View) -> str:
 
 
 def _held(view: View) -> Course:
-    return replace(view.course, held=view.hold, held_seconds=0.0, message=view.ruling.message)
+    words = HOLDS.get(view.hold, view.ruling.message)
+    return replace(view.course, held=view.hold, held_seconds=0.0, message=words)
 
 
 def _settled(view: View) -> Course:
@@ -146,9 +147,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         lambda v: v.course.held_seconds >= v.plan.analysis.hold_deadline_seconds,
         _stopped,
     ),
-    Transition(
-        P.HELD, P.STEPPING, "the reason is gone", lambda v: not v.hold, lambda v: replace(v.course, held="", message="")
-    ),
+    Transition(P.HELD, P.STEPPING, "the reason is gone", lambda v: not v.hold, lambda v: replace(v.course, message="")),
     *_stops(P.PROMOTING),
     Transition(P.PROMOTING, P.BAKING, "it takes every request", lambda v: v.taken_over, _flipped),
     Transition(P.BAKING, P.PROVISIONING, OTHER, lambda v: v.another_wanted and v.entered, _begun),
@@ -186,8 +185,14 @@ def advance(course: Course, facts: Facts, plan: Plan) -> Course:
     view = View(realigned(_aged(View(course, facts, plan)), plan), facts, plan)
     for transition in TRANSITIONS:
         if transition.source is view.course.phase and transition.when(view):
-            return replace(transition.effect(view), phase=transition.target)
+            return _in_phase(transition.effect(view), transition.target)
     return _stay(view)
+
+
+def _in_phase(course: Course, phase: Phase) -> Course:
+    if phase is Phase.HELD:
+        return replace(course, phase=phase)
+    return replace(course, phase=phase, held="", held_seconds=0.0)
 
 
 def _aged(view: View) -> Course:

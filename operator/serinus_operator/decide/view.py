@@ -11,6 +11,11 @@ from serinus_operator.decide.plan import Plan, Step
 GATEWAY_UNAVAILABLE = "GatewayUnavailable"
 CANDIDATE_NOT_READY = "CandidateNotReady"
 WEIGHT_NOT_VERIFIED = "WeightNotVerified"
+HOLDS = {
+    GATEWAY_UNAVAILABLE: "nothing is ready that could split the requests",
+    CANDIDATE_NOT_READY: "no pod of the candidate is ready",
+    WEIGHT_NOT_VERIFIED: "the requests seen do not agree with the weight",
+}
 NO_STEP = Step("", 100, 0)
 
 

@@ -225,6 +225,19 @@ def test_pause(seen: Facts, elapsed: float) -> None:
     assert advance(course(P.STEPPING), seen, PLAN).elapsed == elapsed
 
 
+def test_a_look_that_changes_nothing_says_nothing_new() -> None:
+    first = advance(course(P.STEPPING), stepping(passed=2), PLAN)
+    second = advance(first, stepping(passed=2), PLAN)
+    assert (second.message, second.elapsed) == (first.message, 4)
+
+
+def test_hold_says_why_and_is_forgotten_when_it_ends() -> None:
+    held = advance(course(P.STEPPING), stepping(splitter=False), PLAN)
+    assert (held.held, held.message) == ("GatewayUnavailable", "nothing is ready that could split the requests")
+    aborting = advance(held, stepping(splitter=False, abort="n1"), PLAN)
+    assert (aborting.held, aborting.held_seconds, aborting.message) == ("", 0, "serinus.dev/abort asked for it")
+
+
 def test_manual_step_waits_for_promote_alone() -> None:
     by_hand = plan(steps=[{"weight": 5, "pauseSeconds": 60, "manual": True}, {"weight": 50}])
     waiting = advance(course(P.STEPPING, elapsed=9_999), stepping(), by_hand)
