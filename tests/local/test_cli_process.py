@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.local.going import free_port, write
 from tests.local.stage import model_of
-from tests.local.test_cli_run import free_port, write
 from tests.models.bad import truncated
 from tests.models.good import doubler
 
