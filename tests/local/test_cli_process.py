@@ -92,7 +92,13 @@ async def test_ctrl_c_drains_and_the_next_run_goes_on(tmp_path: Path) -> None:
         await run.until(event="answers")
         async with command(tmp_path, "get", "good", "-o", "json") as get:
             out, _ = await get.process.communicate()
-            assert json.loads(out)["metadata"]["name"] == "good"
+            told = json.loads(out)
+            assert told["metadata"]["name"] == "good"
+        host, port = told["status"]["url"].removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /v2/models/good HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        assert (await reader.readline()).split()[1] == b"200"
+        writer.close()
         run.process.send_signal(signal.SIGINT)
         assert await run.end() == 0
         (pod,) = run.said[-1]["stopped"]

@@ -111,6 +111,15 @@ async def test_nothing_valid_starts_nothing(folder: Path) -> None:
     assert not run.state.exists()
 
 
+async def test_address_follows_the_entry_port_of_the_next_run(folder: Path) -> None:
+    a = write(folder / "a.yaml", model("a"))
+    for _ in range(2):
+        run = Going(folder, a, once=True)
+        assert await run.once() == 0
+        kept = json.loads((run.state / "objects" / "ModelDeployment" / "default" / "a.json").read_text())
+        assert kept["status"]["url"] == f"http://a.localhost:{run.port}"
+
+
 async def test_what_no_file_names_is_kept_and_told(folder: Path) -> None:
     a = write(folder / "a.yaml", model("a"))
     assert await Going(folder, a, once=True).once() == 0
@@ -133,7 +142,11 @@ async def test_verbs_speak_to_the_running_instance(folder: Path, capsys: pytest.
         head, line = (await said(verbs.get, None, "default", "")).splitlines()
         assert head.split() == ["NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "REASON", "AGE"]
         assert line.split()[:2] == ["a", "True"]
-        assert json.loads(await said(verbs.get, "a", "default", "json"))["metadata"]["name"] == "a"
+        whole = json.loads(await said(verbs.get, "a", "default", "json"))
+        assert whole["metadata"]["name"] == "a"
+        assert whole["status"]["url"] == f"http://a.localhost:{run.port}"
+        assert f"http://a.localhost:{run.port}" in await said(verbs.get, "a", "default", "wide")
+        assert f" http://a.localhost:{run.port}\n" in await said(verbs.describe, "a", "default")
         assert "kind: List" in await said(verbs.get, None, None, "yaml")
         assert "No resources" not in await said(verbs.get, None, "other", "")
         assert (await said(verbs.describe, "a", "default")).startswith("Name:         a\nNamespace:    default\n")

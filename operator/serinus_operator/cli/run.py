@@ -62,6 +62,7 @@ class Run:
         self._entry = Entry(self._instance, host=options.host, port=options.port)
         self._control = Control(self._instance)
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
+        self._instance.address = self._entry.address
         self._told: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
         self._answering: set[tuple[str, str]] = set()
 

@@ -35,6 +35,7 @@ from serinus_operator.queue import Key, WorkQueue
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
+from serinus_operator.report.status import service_address
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
 from serinus_operator.settings import Settings
@@ -71,6 +72,10 @@ class Instance:
     ) -> None:
         """`aliases` False gives pods ports of 127.0.0.1; `backoff_seconds` is the first delay of a restart."""
         self.layout = Layout(state.resolve())
+        self.remarks: list[str] = []
+        """How this machine lets pods be kept, in sentences; known after `start`."""
+        self.address: Callable[[str, str], str] = service_address
+        """Where a model answers (`status.url`), from its namespace and name; to be set before `start`."""
         self.cluster: ProcessCluster
         self.telemetry = Telemetry()
         self._log = log or logging.getLogger(__name__)
@@ -129,7 +134,7 @@ class Instance:
             options=RenderOptions(log_format="console", allow_hosts=settings.allow_hosts),
             observer=Observer(self.cluster, cache, self._metrics.source_changed),
             applier=Applier(self.cluster, cache),
-            reporter=Reporter(self.cluster, cache, EventBook()),
+            reporter=Reporter(self.cluster, cache, EventBook(), self.address),
         )
         self._cache = cache
         self.queue = WorkQueue(Guard(reconciler, Alone(), self.telemetry), workers=settings.workers)
