@@ -44,8 +44,10 @@ class Command:
 
 
 @asynccontextmanager
-async def command(folder: Path, *words: str) -> AsyncIterator[Command]:
-    process = await asyncio.create_subprocess_exec(*COMMAND, *words, cwd=folder, stdout=asyncio.subprocess.PIPE)
+async def command(folder: Path, *words: str, stdin: int | None = None) -> AsyncIterator[Command]:
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *words, cwd=folder, stdin=stdin, stdout=asyncio.subprocess.PIPE
+    )
     try:
         yield Command(process)
     finally:
@@ -107,3 +109,19 @@ async def test_ctrl_c_drains_and_the_next_run_goes_on(tmp_path: Path) -> None:
     assert any(line.get("result") == "unchanged" for line in again.said)
     assert not any(line.get("reason") == "Preflight" for line in again.said), "its revision was kept"
     assert os.path.basename(pod).startswith("good-")
+
+
+async def test_standard_input_is_served_and_not_watched(tmp_path: Path) -> None:
+    (tmp_path / "two.onnx").write_bytes(doubler())
+    listed = {"apiVersion": "v1", "kind": "List", "items": [model_of("file://two.onnx", "piped")]}
+    words = ("run", "-f", "-", "--port", str(free_port()), "--output", "json")
+    async with command(tmp_path, *words, stdin=asyncio.subprocess.PIPE) as run:
+        assert run.process.stdin is not None
+        run.process.stdin.write(json.dumps(listed).encode())
+        run.process.stdin.close()
+        applied = await run.until(event="applied", name="piped")
+        assert (applied["file"], applied["line"]) == ("<stdin>", 1)
+        answers = await run.until(event="answers")
+        assert answers["name"] == "piped"
+        run.process.send_signal(signal.SIGINT)
+        assert await run.end() == 0

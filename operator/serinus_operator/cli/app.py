@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 Files = Annotated[
-    list[Path], typer.Option("--filename", "-f", help="A YAML file, or a folder of them. May be repeated.")
+    list[Path], typer.Option("--filename", "-f", help="A YAML file, a folder of them, or - (stdin). May be repeated.")
 ]
 State = Annotated[Path, typer.Option("--state", help="The folder that keeps objects, logs and the socket.")]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace of the model.")]

@@ -13,7 +13,7 @@ from typing import Any
 
 from serinus_operator.cli import exits
 from serinus_operator.cli.exits import Fault
-from serinus_operator.cli.manifests import Manifests, snapshot
+from serinus_operator.cli.manifests import Manifests, Sources
 from serinus_operator.cli.rows import Row, current, outcome, row
 from serinus_operator.cli.screen import Output, Screen, ScreenLog, make_screen
 from serinus_operator.cluster.files import StateError
@@ -59,6 +59,7 @@ class Run:
     ) -> None:
         self._options, self._screen = options, screen
         self._instance = make_instance(options.state)
+        self._sources = Sources(options.sources)
         self._entry = Entry(self._instance, host=options.host, port=options.port)
         self._control = Control(self._instance)
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
@@ -70,7 +71,7 @@ class Run:
         """From start to drained."""
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        first = await asyncio.to_thread(snapshot, self._options.sources)
+        first = await asyncio.to_thread(self._sources.snapshot)
         if not any(item.good for item in first.checked):
             for problem in first.problems:
                 self._screen.problem(problem)
@@ -118,7 +119,7 @@ class Run:
     async def _serve(self) -> int:
         url = self._url()
         self._screen.note("started", f"Serving on {url}, state in {self._options.state}; Ctrl-C drains", url=url)
-        manifests = Manifests(self._options.sources, self._instance.cluster, self._screen)
+        manifests = Manifests(self._sources, self._instance.cluster, self._screen)
         sound = await manifests.load()
         self._tell_strangers(manifests)
         tasks = {

@@ -60,7 +60,7 @@ class Lines:
 
     def applied(self, key: tuple[str, str, str], result: str, document: Document) -> None:
         """See Screen."""
-        self._say(f"{title(key)} {result} ({document.file}:{document.line})")
+        self._say(f"{title(key)} {result} ({document.source}:{document.line})")
 
     def problem(self, problem: Problem) -> None:
         """See Screen."""
@@ -125,7 +125,7 @@ class JsonLines:
     def applied(self, key: tuple[str, str, str], result: str, document: Document) -> None:
         """See Screen: event `applied`."""
         kind, namespace, name = key
-        where = {"file": str(document.file), "line": document.line}
+        where = {"file": document.source, "line": document.line}
         word, _, _ = result.partition(":")
         self._say("applied", kind=kind, namespace=namespace, name=name, result=word, **where)
 

@@ -1,5 +1,6 @@
 """The command as a whole: what it loads, and its exit codes."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,16 @@ def test_validate_says_what_is_good_and_what_is_not(
     said = capsys.readouterr()
     assert said.err == (f'{bad}:9: error: unknown field "spec.runtime.maxConcurency"; did you mean "maxConcurrency"?\n')
     assert said.out == ""
+
+
+def test_validate_takes_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    good = next(path for path in GOOD if path.stem == "minimal")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(good.read_bytes())))
+    assert run(monkeypatch, "validate", "-f", "-") == 0
+    assert " is valid (<stdin>:" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert run(monkeypatch, "validate", "-f", "-") == 1
+    assert capsys.readouterr().err == "<stdin>:1: error: holds no document\n"
 
 
 def test_warnings_are_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
