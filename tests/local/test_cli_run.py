@@ -13,6 +13,7 @@ from tests.local.going import Going, going, model, write
 
 from serinus_operator.cli import verbs
 from serinus_operator.cli.exits import Fault
+from serinus_operator.local.instance import Instance
 
 
 async def test_once_ends_well_when_all_are_ready(folder: Path) -> None:
@@ -118,6 +119,15 @@ async def test_address_follows_the_entry_port_of_the_next_run(folder: Path) -> N
         assert await run.once() == 0
         kept = json.loads((run.state / "objects" / "ModelDeployment" / "default" / "a.json").read_text())
         assert kept["status"]["url"] == f"http://a.localhost:{run.port}"
+
+
+async def test_how_pods_are_kept_is_told(folder: Path) -> None:
+    a = write(folder / "a.yaml", model("a"))
+    run = Going(folder, a, once=True, make=lambda state: Instance(state=state))
+    task = asyncio.create_task(run.once())
+    await run.screen.until("remark: Memory limits are kept by ")
+    run.run.stop()
+    assert await task == 1
 
 
 async def test_what_no_file_names_is_kept_and_told(folder: Path) -> None:

@@ -119,6 +119,8 @@ class Run:
     async def _serve(self) -> int:
         url = self._url()
         self._screen.note("started", f"Serving on {url}, state in {self._options.state}; Ctrl-C drains", url=url)
+        for remark in self._instance.remarks:
+            self._screen.note("remark", remark)
         manifests = Manifests(self._sources, self._instance.cluster, self._screen)
         sound = await manifests.load()
         self._tell_strangers(manifests)

@@ -105,17 +105,12 @@ class Instance:
         self._spawn("queue", self._work())
 
     def _processes(self, cluster: ProcessCluster) -> Pods:
-        """Pods as processes of this machine; says how it can keep them."""
+        """Pods as processes of this machine; remarks how it can keep them."""
         seed = names.short_hash(str(self.layout.root))
         groups, addresses = Groups(seed), Addresses(seed, aliases=self._aliases)
-        self._log.info(
-            "Memory limits are kept by control groups"
-            if groups.folder
-            else "Memory limits are kept by a watch: no control group may be made here",
-            extra={"folder": str(groups.folder)} if groups.folder else {},
-        )
+        self.remarks.append(groups.told)
         if not addresses.aliases:
-            self._log.info("Pods get ports of 127.0.0.1: 127.1.0.1 cannot be used here")
+            self.remarks.append("Pods get ports of 127.0.0.1, as 127.1.0.1 cannot be used here")
         return PodRunner(cluster, self.layout, addresses, groups, backoff_seconds=self._backoff)
 
     def _wire(self) -> None:
