@@ -13,18 +13,17 @@ from typing import Any, Literal, Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from serinus_operator.cli.check import title
 from serinus_operator.cli.documents import Document, Problem
 from serinus_operator.cli.rows import Row
+from serinus_operator.cli.table import drawn
 from serinus_operator.clock import read_clocks
 from serinus_operator.local.instance import DrainReport
 from serinus_operator.logs import ConsoleFormatter
 
 Output = Literal["table", "json"]
-COLOURS = {"Ready": "green", "Stalled": "red", "Reconciling": "yellow", "NotReady": "yellow"}
 
 
 class Screen(Protocol):
@@ -106,7 +105,7 @@ class LiveTable(Lines):
     def rows(self, rows: Iterable[Row]) -> None:
         """See Screen."""
         if self._live.is_started:
-            self._live.update(drawn(rows), refresh=True)
+            self._live.update(drawn(rows, self._console.width), refresh=True)
 
     def close(self) -> None:
         """See Screen."""
@@ -191,20 +190,6 @@ def drain_lines(report: DrainReport) -> list[str]:
     if report.unfinished:
         lines.append(f"Left unfinished, goes on at the next start: {', '.join(report.unfinished)}")
     return lines
-
-
-def drawn(rows: Iterable[Row]) -> Table:
-    """The live table."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("NAME", "REVISION", "PHASE", "WEIGHT", "REPLICAS", "REQUESTS/S", "P95 MS", "STATE"):
-        table.add_column(column, justify="right" if column in ("REQUESTS/S", "P95 MS") else "left")
-    for row in rows:
-        name = row.name if row.namespace == "default" else f"{row.namespace}/{row.name}"
-        p95 = "-" if row.p95_milliseconds is None else f"{row.p95_milliseconds:.1f}"
-        state = Text(row.state, style=COLOURS.get(row.state.split()[0], ""))
-        cells = (name, row.revision, row.phase, row.weight, row.replicas, f"{row.requests_per_second:.1f}", p95)
-        table.add_row(*(Text(cell) for cell in cells), state)
-    return table
 
 
 def _now() -> dt.datetime:
