@@ -111,6 +111,30 @@ async def test_ctrl_c_drains_and_the_next_run_goes_on(tmp_path: Path) -> None:
     assert os.path.basename(pod).startswith("good-")
 
 
+async def test_logs_are_followed_to_the_end_of_the_pod(tmp_path: Path) -> None:
+    (tmp_path / "two.onnx").write_bytes(doubler())
+    file = write(tmp_path / "m.yaml", model_of("file://two.onnx", "good"))
+
+    async def line_with(reader: asyncio.StreamReader | None, words: str) -> str:
+        assert reader is not None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            async for line in reader:
+                if words in line.decode():
+                    return line.decode()
+        raise AssertionError(f"no line with {words!r}")
+
+    async with command(tmp_path, *run_words(file)) as run:
+        await run.until(event="answers")
+        async with command(tmp_path, "logs", "-f", "good") as logs:
+            await line_with(logs.process.stdout, "Ready")
+            run.process.send_signal(signal.SIGTERM)
+            await line_with(logs.process.stdout, "Stopped")
+            assert await run.end() == 0
+            assert logs.process.returncode is None, "it goes on until Ctrl-C"
+            logs.process.send_signal(signal.SIGINT)
+            assert await logs.process.wait() == 0
+
+
 async def test_standard_input_is_served_and_not_watched(tmp_path: Path) -> None:
     (tmp_path / "two.onnx").write_bytes(doubler())
     listed = {"apiVersion": "v1", "kind": "List", "items": [model_of("file://two.onnx", "piped")]}
