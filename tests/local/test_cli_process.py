@@ -25,6 +25,8 @@ class Command:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.said: list[dict[str, Any]] = []
+        self.faults = ""
+        """Standard error, where it was asked for and the command has ended."""
 
     async def until(self, **facts: Any) -> dict[str, Any]:
         """Read until a line has these facts."""
@@ -38,15 +40,21 @@ class Command:
 
     async def end(self) -> int:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            out, _ = await self.process.communicate()
+            out, faults = await self.process.communicate()
             self.said += [json.loads(line) for line in out.splitlines()]
+            self.faults = (faults or b"").decode()
             return self.process.returncode or 0
 
 
 @asynccontextmanager
-async def command(folder: Path, *words: str, stdin: int | None = None) -> AsyncIterator[Command]:
+async def command(folder: Path, *words: str, stdin: int | None = None, stderr: bool = False) -> AsyncIterator[Command]:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *words, cwd=folder, stdin=stdin, stdout=asyncio.subprocess.PIPE
+        *COMMAND,
+        *words,
+        cwd=folder,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE if stderr else None,
     )
     try:
         yield Command(process)

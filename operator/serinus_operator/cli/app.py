@@ -10,8 +10,8 @@ import typer
 from serinus_operator.cli import exits
 
 EPILOG = (
-    "Exit codes: 0 all is well; 1 the input is invalid, a model is Stalled, or what was asked for is not there; "
-    "2 wrong options, or something that this version cannot do."
+    "Exit codes: 0 all is well; 1 the input is invalid, a model is Stalled, what was asked for is not there, or the "
+    "state folder takes no writes; 2 wrong options, or something that this version cannot do."
 )
 app = typer.Typer(
     name="serinus",

@@ -15,13 +15,15 @@ from serinus_operator.cli.check import KINDS, Checked, check
 from serinus_operator.cli.documents import STDIN, SUFFIXES, Document, Problem, Reading, files_of, read
 from serinus_operator.cli.exits import Fault
 from serinus_operator.cli.screen import Screen
-from serinus_operator.cluster.errors import ClusterError
+from serinus_operator.cluster.errors import ClusterError, Unwritable
 from serinus_operator.cluster.process import ProcessCluster, Refusal
 
 STEP_MILLISECONDS = 50
 """Changes that follow each other faster are one."""
 FIRST_LOOK = 500
 """Milliseconds after which the watch says that it runs."""
+UNKEPT_SECONDS = 2.0
+"""What the state folder did not take is tried again this often."""
 Key = tuple[str, str, str]
 
 
@@ -88,6 +90,8 @@ class Manifests:
         self._applied: dict[Key, Checked] = {}
         self._told: set[Problem] = set()
         self._present: set[Problem] = set()
+        self._unkept = False
+        self._loading = asyncio.Lock()
 
     @property
     def models(self) -> tuple[tuple[str, str], ...]:
@@ -96,13 +100,21 @@ class Manifests:
 
     async def load(self) -> bool:
         """Apply what is new or changed, delete what is gone; False where something was wrong."""
-        seen = await asyncio.to_thread(self._sources.snapshot)
-        self._present = set()
-        self._tell(seen.problems)
-        results = [await self._apply(item) for item in seen.checked if item.good]
-        await self._delete_gone(seen)
-        self._told = self._present
-        return seen.sound and all(results)
+        async with self._loading:
+            seen = await asyncio.to_thread(self._sources.snapshot)
+            self._present, self._unkept = set(), False
+            self._tell(seen.problems)
+            results = [await self._apply(item) for item in seen.checked if item.good]
+            await self._delete_gone(seen)
+            self._told = self._present
+            return seen.sound and all(results)
+
+    async def apply_unkept(self) -> None:
+        """Load again while the state folder did not take all of it, on and on."""
+        while True:
+            await asyncio.sleep(UNKEPT_SECONDS)
+            if self._unkept:
+                await self.load()
 
     async def follow(self) -> None:
         """Load again whenever a file changes, on and on."""
@@ -156,6 +168,7 @@ class Manifests:
             self._screen.applied(key, f"deleted: it is gone from {file}", item.document)
 
     def _not_taken(self, item: Checked, error: Refusal | ClusterError) -> None:
+        self._unkept = self._unkept or isinstance(error, Unwritable)
         self._tell((item.document.problem("", str(error)),))
 
     def _tell(self, problems: Iterable[Problem]) -> None:

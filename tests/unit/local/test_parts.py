@@ -12,7 +12,7 @@ from serinus_api.admission import judge
 from serinus_api.local import fields_without_cluster
 from serinus_api.v1alpha1 import ModelDeploymentSpec
 from serinus_operator.cluster import store
-from serinus_operator.cluster.errors import Unavailable
+from serinus_operator.cluster.errors import Unwritable
 from serinus_operator.cluster.files import Files, StateError
 from serinus_operator.cluster.merge import merged, three_way
 from serinus_operator.cluster.port import CONFIG_MAP, EVENT
@@ -136,7 +136,7 @@ def test_write_that_fails_is_told_with_the_file_and_changes_nothing(tmp_path: Pa
     (tmp_path / "full").write_text("not a folder")
     cluster = ProcessCluster(tmp_path / "full")
     given = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
-    with pytest.raises(Unavailable, match=r"cannot write .*/a\.json: Not a directory"):
+    with pytest.raises(Unwritable, match=r"cannot write .*/a\.json: Not a directory"):
         asyncio.run(cluster.user_apply(given))
     assert cluster.find(CONFIG_MAP, "default", "a") is None
 
