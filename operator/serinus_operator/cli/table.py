@@ -1,11 +1,19 @@
-"""The live table of `serinus run`, as wide as the terminal and no wider. Pure."""
+"""The live table of `serinus run` below its lines, as wide as the terminal and no wider.
 
+Imported by `screen.py` where there is a terminal.
+"""
+
+import sys
 from collections.abc import Iterable, Sequence
 
+from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from serinus_operator.cli.documents import Problem
 from serinus_operator.cli.rows import Row
+from serinus_operator.cli.screen import Lines, local_time
 
 COLOURS = {"Ready": "green", "Stalled": "red", "Reconciling": "yellow", "NotReady": "yellow"}
 COLUMNS = ("NAME", "REVISION", "PHASE", "WEIGHT", "REPLICAS", "REQUESTS/S", "P95 MS", "STATE")
@@ -14,6 +22,38 @@ LEFT_OUT = ("P95 MS", "WEIGHT", "PHASE", "REQUESTS/S", "REPLICAS", "REVISION")
 NUMBERS = ("REQUESTS/S", "P95 MS")
 PADDING = 1
 LEAST_NAME = 8
+
+
+class LiveTable(Lines):
+    """The same lines, above a table that is drawn anew."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(sys.stdout, sys.stderr)
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def problem(self, problem: Problem) -> None:
+        """See Screen."""
+        self._console.print(Text(str(problem), style="yellow" if problem.warning else "red"))
+
+    def rows(self, rows: Iterable[Row]) -> None:
+        """See Screen."""
+        if self._live.is_started:
+            self._live.update(drawn(rows, self._console.width), refresh=True)
+
+    def close(self) -> None:
+        """See Screen."""
+        self._live.stop()
+
+    def _say(self, text: str) -> None:
+        self._console.print(Text(f"{local_time():%H:%M:%S} {text}"), highlight=False)
+
+
+def live_table() -> LiveTable | None:
+    """On this terminal; None on one that can draw nothing."""
+    console = Console()
+    return None if console.is_dumb_terminal else LiveTable(console)
 
 
 def drawn(rows: Iterable[Row], width: int) -> Table:

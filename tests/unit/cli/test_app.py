@@ -31,6 +31,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert said.stdout.endswith("loaded: []\n")
 
 
+def test_run_without_a_terminal_loads_no_table() -> None:
+    loads = "import sys; from serinus_operator.cli import run"
+    program = f"{loads}; print([name for name in ('rich', 'watchfiles') if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout == "[]\n"
+
+
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.startswith("serinus 0.")

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from serinus_operator.cli.documents import Document, Problem
 from serinus_operator.cli.rows import Row
-from serinus_operator.cli.screen import JsonLines, Lines, LiveTable, Screen, ScreenLog
-from serinus_operator.cli.table import drawn
+from serinus_operator.cli.screen import JsonLines, Lines, Screen, ScreenLog
+from serinus_operator.cli.table import LiveTable, drawn
 from serinus_operator.cli.verbs import Tail
 from serinus_operator.local.instance import DrainReport
 
