@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 from tests.contract.cases import *  # noqa: F403  # the cases are the tests
-from tests.contract.cases import Manifest
 
 from serinus_operator.cluster.errors import Refused
-from serinus_operator.cluster.port import Cluster, Kind
+from serinus_operator.cluster.port import Cluster, Kind, Manifest
 from serinus_operator.cluster.process import ProcessCluster, Refusal
 
 

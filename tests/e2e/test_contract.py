@@ -5,18 +5,17 @@ No operator may run meanwhile, for it would write the statuses that the cases wr
 
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from dev.cluster.api import kubeconfig
 from kubernetes.aio import client, config
 from tests.contract.cases import *  # noqa: F403  # the cases are the tests
-from tests.contract.cases import Manifest
 from tests.e2e.harness.world import RUN_LABEL, World
 
 from serinus_operator.cluster.errors import Conflict
 from serinus_operator.cluster.kubernetes import KubernetesCluster
-from serinus_operator.cluster.port import Kind, kind_of
+from serinus_operator.cluster.port import Kind, Manifest, kind_of
 
 pytestmark = pytest.mark.own_operator
 NAMESPACES = Kind("v1", "Namespace", "namespaces")
@@ -33,8 +32,8 @@ class KubernetesSurface:
         self.cluster, self.namespace = cluster, namespace
 
     async def make_namespace(self) -> None:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        body["metadata"]["labels"] = {RUN_LABEL: "story"}
+        meta = {"name": self.namespace, "labels": {RUN_LABEL: "story"}}
+        body: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
         try:
             await self.cluster._call("create", NAMESPACES, None, None, body=body)
         except Conflict:
@@ -58,7 +57,8 @@ class KubernetesSurface:
 
 async def connected(file: str) -> KubernetesCluster:
     configuration = client.Configuration()
-    await config.load_kube_config(config_file=file, client_configuration=configuration)
+    load: Callable[..., Awaitable[None]] = config.load_kube_config  # which is not annotated
+    await load(config_file=file, client_configuration=configuration)
     configuration.client_session_kwargs = {"trust_env": False}
     return KubernetesCluster(client.ApiClient(configuration), lambda *_: None)
 
