@@ -30,7 +30,7 @@ TOLD = pytest.StashKey[dict[str, Any]]()
 LOCK = pytest.StashKey[TextIO]()
 """Held by the controller: two runs would uninstall each other's operator."""
 WATCHER = pytest.StashKey[Watcher]()
-STAGES = {"own_operator": 2, "last": 3}
+STAGES = {"own_operator": 2, "own_crd": 3, "last": 4}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_operator: brings its own operator, after those that share one")
+    config.addinivalue_line("markers", "own_crd: its release owns the CRD and changes it; alone on the cluster")
     config.addinivalue_line("markers", "long: waits for minutes; begins first")
     config.addinivalue_line("markers", "last: looks back on all other stories")
     worker = getattr(config, "workerinput", None)
