@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import os
 import shutil
 import subprocess
@@ -52,7 +53,7 @@ async def test_once_ends_with_one_and_says_what_to_do(folder: Path) -> None:
     assert line.endswith("No space left on device; make room, or name another one with --state")
 
 
-async def test_it_is_told_once_and_goes_on_when_there_is_room(folder: Path) -> None:
+async def test_it_is_told_once_and_goes_on_when_there_is_room(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = write(folder / "a.yaml", model("a"))
     disk = Disk(folder / "state" / "objects", "ControllerRevision")
     async with going(folder, file, make=lambda _: on(disk)) as run:
@@ -60,6 +61,7 @@ async def test_it_is_told_once_and_goes_on_when_there_is_room(folder: Path) -> N
         while disk.refused < 4:  # noqa: ASYNC110  # the operator tries again by the clock
             await asyncio.sleep(0.05)
         assert sum("No space left" in line for line in run.screen.lines) == 1
+        assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
         disk.full_for = ()
         await run.screen.until("writable: The state folder takes writes again")
         await run.screen.until("default/a Ready=True")
