@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -63,3 +64,23 @@ async def test_program_accounts_for_all_that_it_sent_when_it_is_ended(served: tu
     prober.account(last["sent"], records)
     assert {record["id"] for record in records} == set(asked)
     assert {record["revision"] for record in records} == {"m-1"}
+
+
+async def test_prober_beside_a_story_accounts_for_all_that_it_sent(
+    served: tuple[str, Counter[str]], tmp_path: Path
+) -> None:
+    url, asked = served
+
+    def story() -> prober.Prober:
+        with prober.Prober(url, "m", rate=200, history=tmp_path / "history.jsonl") as light:
+            while len(light.records) < 5:
+                threading.Event().wait(0.01)
+        return light
+
+    light = await asyncio.to_thread(story)
+    light.assert_none_lost()
+    assert light.sent == len(asked) == asked.total()
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == light.sent
+    light.records.pop()
+    with pytest.raises(AssertionError, match="accounts of"):
+        light.assert_none_lost()
