@@ -24,7 +24,9 @@ from serinus_api.v1alpha1 import (
     unsupported_fields,
 )
 from serinus_operator.decide import history, traffic
-from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
+from serinus_operator.decide.findings import Findings, worst
+from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.work import Step, Work
 from serinus_operator.state import (
     Decision,
     Finding,

@@ -24,7 +24,9 @@ from tests.unit.decide.subjects import (
 from serinus_api.conditions import FINAL_REASONS, ConditionType, Reason
 from serinus_api.runtime import Phase, PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ResolutionPhase, RevisionState
-from serinus_operator.decide.rollout import RETRY_SECONDS, Step, Work, advance, worst
+from serinus_operator.decide.findings import worst
+from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.work import RETRY_SECONDS, Step, Work
 from serinus_operator.state import Memory, PodState, Progress, SourceState, Verdict
 
 R, P, V = ResolutionPhase.RESOLVING, ResolutionPhase.PREFLIGHT, ResolutionPhase.PROVISIONING
