@@ -68,7 +68,6 @@ def read_subject(manifest: Manifest) -> Subject:
         spec=parsed.spec,
         status=parsed.status,
         annotations=meta.annotations,
-        deleting=meta.deletion_timestamp is not None,
     )
 
 

@@ -223,7 +223,6 @@ class Subject:
     spec: ModelDeploymentSpec
     status: ModelDeploymentStatus
     annotations: Mapping[str, str] = field(default_factory=dict)
-    deleting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

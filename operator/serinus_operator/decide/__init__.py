@@ -145,7 +145,10 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
         complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
     if complete:
         memory = Memory()
-        health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
+        health, verdict = (
+            Health.SETTLED,
+            Verdict(Reason.READY, f"{stable} serves with {wanted} {'replica' if wanted == 1 else 'replicas'}"),
+        )
     else:
         if memory.work != clock:
             memory = Memory(work=clock, since=now.monotonic)

@@ -114,11 +114,14 @@ def _container_end(ended: Manifest, report: PreflightReport | None) -> Verdict:
 
 
 def _out_of_memory(report: PreflightReport | None) -> str:
-    """`needs more than the memory limit of 256 MiB; it was killed while Loading, at a peak of 244 MiB`."""
+    """`needs more than the memory limit of 256 MiB; it was killed while Loading (peak measured before that: 244 MiB)`.
+
+    The program measures when a phase begins, so its peak lies below the use that it was killed for.
+    """
     if report is None:
         return "the container was killed for using more than its memory limit; raise spec.runtime.resources.limits"
     limit = f" of {_mebibytes(report.limit_bytes)}" if report.limit_bytes else ""
-    peak = f", at a peak of {_mebibytes(report.peak_bytes)} or more" if report.peak_bytes else ""
+    peak = f" (peak measured before that: {_mebibytes(report.peak_bytes)})" if report.peak_bytes else ""
     return (
         f"the model needs more than the memory limit{limit}; it was killed while {report.phase}{peak}; "
         "raise spec.runtime.resources.limits.memory"

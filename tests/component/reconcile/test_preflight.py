@@ -83,7 +83,7 @@ async def test_out_of_memory_names_limit_and_peak(world: World) -> None:
     message = world.condition("ModelValidated")["message"]
     assert "memory limit of 512 MiB" in message
     assert "killed while Loading" in message
-    assert "peak of 500 MiB" in message
+    assert "peak measured before that: 500 MiB" in message
     assert "spec.runtime.resources.limits.memory" in message
 
 

@@ -33,6 +33,12 @@ def test_settled_revision_is_kept_and_looked_at_no_more() -> None:
     assert decision.memory == Memory()
 
 
+@pytest.mark.parametrize(("size", "words"), [(1, "serves with 1 replica"), (2, "serves with 2 replicas")])
+def test_size_that_serves_is_told_in_the_right_number(size: int, words: str) -> None:
+    seen = observation(**{**SEEN, "workloads": {S: workload(size, size)}})
+    assert decided(subject(spec(replicas=size), STABLE), seen).verdict.message.endswith(words)
+
+
 @pytest.mark.parametrize(
     ("known", "words"),
     [

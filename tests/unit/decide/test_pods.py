@@ -168,7 +168,8 @@ TABLE: list[tuple[str, Any, Progress, Reason | None, str]] = [
         status("Failed", ended(137, "OOMKilled", LOADING)),
         E,
         Reason.OUT_OF_MEMORY,
-        "the model needs more than the memory limit of 256 MiB; it was killed while Loading, at a peak of 244 MiB",
+        "the model needs more than the memory limit of 256 MiB; it was killed while Loading"
+        " (peak measured before that: 244 MiB); raise spec.runtime.resources.limits.memory",
     ),
     (
         "killed for memory before a word",
