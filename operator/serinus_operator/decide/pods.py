@@ -48,7 +48,8 @@ def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, P
     ended: Manifest = container.get("state", {}).get("terminated") or {}
     if status.get("phase") in ("Failed", "Succeeded") or (once and ended):
         report = parse_report(ended.get("message"))
-        return Progress.ENDED, _pod_end(status) or _container_end(ended, report), report
+        spoke = report is not None and reason_of(report.reason) is not None  # what becomes of the pod then is no matter
+        return Progress.ENDED, (None if spoke else _pod_end(status)) or _container_end(ended, report), report
     if waiting := _unschedulable(status):
         return Progress.WAITING, waiting, None
     if _condition(status, "Ready").get("status") == "True":
@@ -67,8 +68,8 @@ def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, P
 
 def _our_container(status: Manifest) -> Manifest:
     """The status of the container with the model: not that of a sidecar that somebody else adds to pods."""
-    found = {c.get("name"): c for c in status.get("containerStatuses", ())}
-    return found.get(names.CONTAINER_RUNTIME) or next(iter(found.values()), {})
+    ours = (c for c in status.get("containerStatuses", ()) if c.get("name") == names.CONTAINER_RUNTIME)
+    return next(ours, {})
 
 
 def parse_report(message: str | None) -> PreflightReport | None:

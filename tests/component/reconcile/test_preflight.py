@@ -14,6 +14,7 @@ from tests.fakes.kubelet import (
 )
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
+from serinus_api import names
 from serinus_api.conditions import RESOLUTION_REASONS, Reason
 from serinus_api.runtime import Phase, PreflightReport
 from serinus_operator.cluster.port import CONTROLLER_REVISION, POD
@@ -181,6 +182,21 @@ async def test_preflight_pods_are_cleaned_up_and_their_last_words_kept(world: Wo
     await world.until(lambda: world.says("Stalled", "True", "LoadFailed"))
     await world.until(lambda: world.cluster.of(POD) == [])
     assert world.condition("ModelValidated")["message"] == "Protobuf parsing failed"
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good model", "bad model"])
+async def test_preflight_beside_a_sidecar_ends_with_our_container_and_its_pod_goes(world: World, bad: bool) -> None:
+    """A service mesh adds a container that never ends, so the pod's phase stays Running."""
+    world.kubelet.sidecar = True
+    if bad:
+        world.kubelet.models[b"model one"] = refused(Reason.LOAD_FAILED, "bad")
+    world.apply(model())
+    if bad:
+        await world.until(lambda: world.says("Stalled", "True", "LoadFailed"))
+    else:
+        await world.ready()
+    assert len(world.preflights()) == 1
+    await world.until(lambda: not world.cluster.of(POD, **{names.LABEL_ROLE: names.ROLE_PREFLIGHT}))
 
 
 async def test_preflight_runs_under_the_limits_and_in_the_place_of_the_serving_pods(world: World) -> None:

@@ -251,6 +251,40 @@ def test_our_container_is_judged_not_a_sidecar() -> None:
     assert state.verdict.reason is Reason.LOAD_FAILED
 
 
+def beside(status: Any, sidecar: Any) -> Any:
+    """The same with the container of a mesh, which keeps the pod running."""
+    found = [{"name": "istio-proxy", "state": sidecar}, *status["containerStatuses"]]
+    return {**status, "phase": "Running", "containerStatuses": found}
+
+
+@pytest.mark.parametrize("sidecar", [{"running": {}}, ended(1, "Error")], ids=["runs on", "has ended"])
+@pytest.mark.parametrize(("words", "reason"), [(PASSED, Reason.PASSED), (REFUSED, Reason.LOAD_FAILED)])
+def test_preflight_ends_with_our_container_whatever_a_sidecar_does(sidecar: Any, words: str, reason: Reason) -> None:
+    given = beside(status("Running", ended(0, "Completed", words)), sidecar)
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "spec": {"restartPolicy": "Never"}, "status": given})
+    assert (state.progress, state.verdict and state.verdict.reason) == (Progress.ENDED, reason)
+
+
+def test_preflight_goes_on_although_a_sidecar_has_ended() -> None:
+    given = beside(status("Running", {"running": {}}), ended(1, "Error", PASSED))
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "spec": {"restartPolicy": "Never"}, "status": given})
+    assert (state.progress, state.verdict) == (Progress.STARTING, None)
+
+
+def test_sidecar_is_not_taken_for_ours_while_ours_has_no_status() -> None:
+    given = {"phase": "Running", "containerStatuses": [{"name": "istio-proxy", "state": ended(1, "Error")}]}
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "spec": {"restartPolicy": "Never"}, "status": given})
+    assert state.progress is Progress.STARTING
+
+
+def test_verdict_counts_for_more_than_the_end_of_the_pod() -> None:
+    """The node shut down after the program had said what it found."""
+    given = status("Failed", ended(10, "Error", REFUSED), reason="Terminated", message="node shutdown")
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "status": given})
+    assert state.verdict
+    assert state.verdict.reason is Reason.LOAD_FAILED
+
+
 @pytest.mark.parametrize("message", [None, "", "not json", "[]", "{}", '{"phase":"Mirroring"}'])
 def test_words_that_are_no_report_are_none(message: str | None) -> None:
     assert parse_report(message) is None
