@@ -13,6 +13,7 @@ from serinus_operator.decide.work import (
     missing_record,
     reject,
     remembered,
+    retry_seconds,
     revision_of,
     stay,
     updated,
@@ -34,9 +35,10 @@ def preflight(work: Work, source: Source) -> Step:
         return enter(work, ResolutionPhase.PROVISIONING, revision=revision_of(work, report.digest))
     if verdict.reason in FINAL_REASONS:
         return reject(with_digest(work, (report and report.digest) or work.resolution.digest), verdict)
-    memory = replace(work.memory, not_before=work.monotonic + RETRY_SECONDS)
+    pause = retry_seconds(work)
+    memory = replace(work.memory, not_before=work.monotonic + pause)
     work = replace(work, memory=memory, resolution=updated(work, attempt=work.resolution.attempt + 1))
-    return stay(work, waiting=verdict, requeue_seconds=RETRY_SECONDS)
+    return stay(work, waiting=verdict, requeue_seconds=pause)
 
 
 def _run_preflight(work: Work, source: Source, pod: PodState | None) -> Step:

@@ -3,12 +3,12 @@
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ResolutionPhase
 from serinus_operator.decide.work import (
-    RETRY_SECONDS,
     Step,
     Work,
     enter,
     promoted_before,
     reject,
+    retry_seconds,
     revision_of,
     stay,
     with_digest,
@@ -28,7 +28,7 @@ def resolving(work: Work, source: Source) -> Step:
         if state is None:
             return stay(work, requeue_seconds=0.0)
         if state.problem:
-            return stay(work, waiting=state.problem, requeue_seconds=RETRY_SECONDS)
+            return stay(work, waiting=state.problem, requeue_seconds=retry_seconds(work))
         digest = state.digest
         if pin and pin != digest:
             message = f"spec.model.digest asks for {pin}, but {work.subject.spec.model.uri} is {digest}"

@@ -31,7 +31,12 @@ HELD_BACK = frozenset(
     }
 )
 """What keeps pods from starting at all: while it lasts the model cannot fail, and afterwards it has its full time."""
-RETRY_SECONDS = 15.0
+EAGER_SECONDS = 300.0
+"""For so long what is missing is looked for more often: it is usually on its way."""
+EAGER_RETRY_SECONDS = 5.0
+RETRY_SECONDS = 10.0
+"""Between the end of one try and the next. A preflight pod takes some seconds itself, more on a busy node, and what
+appears is to be found within 30 s."""
 PERSIST_SECONDS = 30
 """Elapsed time is written to the status in steps of this."""
 
@@ -91,6 +96,11 @@ def restart_clock(work: Work) -> Work:
     """The same work with the clock of its phase at 0."""
     memory = replace(work.memory, since=work.monotonic)
     return replace(work, memory=memory, resolution=updated(work, since_seconds=0, deadline_exceeded=False))
+
+
+def retry_seconds(work: Work) -> float:
+    """How long to wait for what is missing before the next try: 5 s in the first five minutes, then 10 s."""
+    return EAGER_RETRY_SECONDS if work.elapsed_seconds() < EAGER_SECONDS else RETRY_SECONDS
 
 
 def until_deadline(work: Work) -> float:

@@ -106,13 +106,17 @@ async def test_waiting_cause_is_shown_and_heals_by_itself(
     await world.ready(within=30)
 
 
-async def test_ended_preflight_is_tried_again_every_15_seconds(world: World) -> None:
+async def test_ended_preflight_is_tried_again_every_few_seconds_and_later_less_often(world: World) -> None:
     world.kubelet.preflight = evicted()
     world.apply(model())
     await world.until(lambda: world.says("Ready", "False", "PodLost"))
     before = len(world.preflights())
     await world.advance(150)
-    assert 8 <= len(world.preflights()) - before <= 10
+    assert 26 <= len(world.preflights()) - before <= 30
+    await world.advance(300)
+    before = len(world.preflights())
+    await world.advance(150)
+    assert 13 <= len(world.preflights()) - before <= 15
     assert len(set(world.preflights())) == len(world.preflights())
     assert len(world.cluster.of(POD)) <= 1
 

@@ -26,7 +26,7 @@ from serinus_api.runtime import Phase, PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ResolutionPhase, RevisionState
 from serinus_operator.decide.findings import worst
 from serinus_operator.decide.rollout import advance
-from serinus_operator.decide.work import RETRY_SECONDS, Step, Work
+from serinus_operator.decide.work import EAGER_RETRY_SECONDS, Step, Work
 from serinus_operator.state import Memory, PodState, Progress, SourceState, Verdict
 
 R, P, V = ResolutionPhase.RESOLVING, ResolutionPhase.PREFLIGHT, ResolutionPhase.PROVISIONING
@@ -88,7 +88,7 @@ def test_config_map_gives_the_digest() -> None:
 def test_missing_config_map_is_waited_for() -> None:
     missing = Verdict(Reason.NOT_FOUND, "ConfigMap iris does not exist")
     step = advance(work(R, MAP, source=SourceState(problem=missing)))
-    assert (phase_of(step), step.waiting, step.requeue_seconds) == (R, missing, RETRY_SECONDS)
+    assert (phase_of(step), step.waiting, step.requeue_seconds) == (R, missing, EAGER_RETRY_SECONDS)
     assert step.findings[ConditionType.MODEL_RESOLVED].status == "False"
 
 
@@ -166,15 +166,23 @@ def test_final_reason_refuses(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if r not in FINAL_REASONS and r is not Reason.PASSED] + [None])
-def test_any_other_end_is_tried_again_in_15_seconds(reason: Reason | None) -> None:
+def test_any_other_end_is_tried_again_soon(reason: Reason | None) -> None:
     step = advance(work(P, attempt=1, preflight=ended(reason), now=100.0))
     assert phase_of(step) is P
     assert step.resolution
     assert step.resolution.attempt == 2
     assert step.preflight is None
-    assert step.requeue_seconds == RETRY_SECONDS
-    assert step.memory.not_before == 100.0 + RETRY_SECONDS
+    assert step.requeue_seconds == EAGER_RETRY_SECONDS
+    assert step.memory.not_before == 100.0 + EAGER_RETRY_SECONDS
     assert step.waiting
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 5.0), (299, 5.0), (300, 10.0), (86_400, 10.0)])
+def test_what_is_missing_is_looked_for_more_often_at_first(waited: int, pause: float) -> None:
+    missing = advance(work(P, attempt=1, preflight=ended(Reason.NOT_FOUND), since_seconds=waited))
+    assert missing.requeue_seconds == pause
+    no_map = SourceState(problem=Verdict(Reason.NOT_FOUND, "no ConfigMap"))
+    assert advance(work(R, MAP, source=no_map, since_seconds=waited)).requeue_seconds == pause
 
 
 def test_next_attempt_waits_for_its_time_and_shows_the_last_words() -> None:
