@@ -77,7 +77,10 @@ class Progress(StrEnum):
 
     WAITING = "Waiting"
     """Something outside keeps it from starting; it is tried again by itself."""
+    CREATING = "Creating"
+    """Its container has not started: the image is being pulled, or a volume or the network is not there yet."""
     STARTING = "Starting"
+    """Its program runs, and does not answer yet."""
     READY = "Ready"
     FAILING = "Failing"
     """Its own program ends or does not answer."""
@@ -141,6 +144,10 @@ class Memory:
     """Monotonic start of that step, so that elapsed = now - since."""
     not_before: float = 0.0
     """Monotonic time before which no new preflight attempt starts."""
+    running: str = ""
+    """The preflight pod whose program was seen to run."""
+    running_since: float = 0.0
+    """Monotonic time when that was first seen."""
 
 
 @dataclass(frozen=True, slots=True)

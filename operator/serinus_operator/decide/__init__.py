@@ -26,7 +26,7 @@ from serinus_api.v1alpha1 import (
 from serinus_operator.decide import history, traffic
 from serinus_operator.decide.findings import Findings, worst
 from serinus_operator.decide.rollout import advance
-from serinus_operator.decide.work import Step, Work
+from serinus_operator.decide.work import Step, Work, stopped
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -52,7 +52,7 @@ def decide(
     wanted = spec_hash(subject.spec)
     status = subject.status
     if subject.spec.paused:
-        return _paused(subject, observation, memory)
+        return _paused(subject, observation, memory, now)
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
         return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
@@ -79,13 +79,14 @@ def decide(
     return _conclude(subject, observation, advance(work), now)
 
 
-def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decision:
-    """Everything as it is, the status's memory included; what runs is named only to be counted."""
-    status, present = subject.status, observation.entry_revision
+def _paused(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
+    """Everything as it is, the clocks included; what runs is named only to be counted."""
+    resolution, present = stopped(subject, memory, now.monotonic), observation.entry_revision
+    status = subject.status.model_copy(update={"resolution": resolution})
     running = (name for name in (status.stable_revision, status.candidate_revision, present) if name)
     return Decision(
         status=status,
-        memory=memory,
+        memory=Memory(),
         health=Health.PAUSED,
         verdict=Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false"),
         replicas=replicas_of(subject),
@@ -134,7 +135,8 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
             "True", Verdict(Reason.PASSED, "the model loads and answers within its limits")
         ),
     }
-    problem = (workload.problem if workload else None) or worst(workload.pods if workload else ())
+    elapsed = now.monotonic - memory.since if memory.work == clock else 0.0
+    problem = (workload.problem if workload else None) or worst(workload.pods if workload else (), elapsed)
     if observation.source_changed:
         changed = Verdict(Reason.SOURCE_CHANGED, observation.source_changed)
         findings[ConditionType.MODEL_RESOLVED] = Finding("False", changed)
@@ -152,7 +154,7 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
     else:
         if memory.work != clock:
             memory = Memory(work=clock, since=now.monotonic)
-        late = now.monotonic - memory.since >= subject.spec.runtime.startup_deadline_seconds
+        late = elapsed >= subject.spec.runtime.startup_deadline_seconds
         health = Health.STALLED if late else Health.WORKING
         ready = workload.ready if workload else 0
         verdict = problem or Verdict(Reason.STARTING, f"{ready} of {wanted} replicas of {stable} are ready")

@@ -6,6 +6,8 @@ from serinus_operator.sources import parse_source
 from serinus_operator.state import Finding, PodState, Progress, Subject, Verdict
 
 Findings = dict[ConditionType, Finding]
+SLOW_START_SECONDS = 10.0
+"""A container that has not started by then is worth a word; most have, and nothing is written for them."""
 
 
 def found(subject: Subject, resolution: ResolutionStatus, problem: Verdict | None = None) -> Findings:
@@ -41,10 +43,11 @@ def _digest_seen(subject: Subject, resolution: ResolutionStatus) -> bool:
     return resolution.digest is not None and (here or resolution.phase is ResolutionPhase.PROVISIONING)
 
 
-def worst(pods: tuple[PodState, ...]) -> Verdict | None:
-    """The verdict to show of several pods: a failing one's before a waiting one's."""
+def worst(pods: tuple[PodState, ...], seconds: float) -> Verdict | None:
+    """The verdict to show of several pods after so many seconds: a failing one's before a waiting one's."""
+    passed_over = {Progress.READY} if seconds >= SLOW_START_SECONDS else {Progress.READY, Progress.CREATING}
     ranked = sorted(
-        (pod for pod in pods if pod.verdict and pod.progress is not Progress.READY),
+        (pod for pod in pods if pod.verdict and pod.progress not in passed_over),
         key=lambda pod: (pod.progress is not Progress.FAILING, pod.name),
     )
     return ranked[0].verdict if ranked else None

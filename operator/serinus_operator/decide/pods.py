@@ -11,6 +11,7 @@ The words of the scheduler, the kubelet and the program are passed on as they ar
     waiting: CrashLoopBackOff, or ended and restarted      Failing    its report's, OutOfMemory, CrashLoop
     Ready=True                                             Ready
     Failed, Succeeded, or ended and never restarted        Ended      its report's, OutOfMemory, PodLost, …
+    Pending otherwise: ContainerCreating, …                Creating   Starting
     anything else                                          Starting
 """
 
@@ -63,6 +64,8 @@ def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, P
     if ended := (ended or last or {}):
         report = parse_report(ended.get("message"))
         return Progress.FAILING, _container_end(ended, report), report
+    if status.get("phase", "Pending") == "Pending" and "running" not in state:
+        return Progress.CREATING, Verdict(Reason.STARTING, _not_started(status, container)), None
     return Progress.STARTING, None, None
 
 
@@ -90,6 +93,14 @@ def _unschedulable(status: Manifest) -> Verdict | None:
     if claim := MISSING_CLAIM.search(message):
         return Verdict(Reason.NOT_FOUND, f"PersistentVolumeClaim {claim[1]} does not exist in this namespace")
     return Verdict(Reason.UNSCHEDULABLE, message)
+
+
+def _not_started(status: Manifest, container: Manifest) -> str:
+    """What the kubelet is at. With the sandbox ready and the volumes mounted, only the image is missing."""
+    reason = container.get("state", {}).get("waiting", {}).get("reason", "Pending")
+    if reason == "ContainerCreating" and _condition(status, "PodReadyToStartContainers").get("status") == "True":
+        return f"{reason}: the container has not started, its image {container.get('image', '')} is being pulled"
+    return f"{reason}: the container has not started, its image, a volume or the network is not there yet"
 
 
 def _pod_end(status: Manifest) -> Verdict | None:

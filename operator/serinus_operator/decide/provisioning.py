@@ -6,7 +6,7 @@ from serinus_api.conditions import Reason, reason_of
 from serinus_api.v1alpha1 import ResolutionPhase
 from serinus_operator.decide.findings import found, worst
 from serinus_operator.decide.work import (
-    HELD_BACK,
+    NOT_STARTED,
     Step,
     Work,
     enter,
@@ -18,6 +18,9 @@ from serinus_operator.decide.work import (
 )
 from serinus_operator.sources import Source
 from serinus_operator.state import Progress, Verdict
+
+HELD_BACK = NOT_STARTED | {Reason.NOT_FOUND}
+"""A claim that is missing keeps pods from starting as well."""
 
 
 def provisioning(work: Work, _: Source) -> Step:
@@ -37,9 +40,10 @@ def provisioning(work: Work, _: Source) -> Step:
         if work.subject.spec.model.digest:
             return enter(work, ResolutionPhase.PREFLIGHT, revision=None, attempt=work.resolution.attempt + 1)
         return enter(work, ResolutionPhase.RESOLVING, revision=None, digest=None)
-    problem = (workload.problem if workload else refusal) or worst(pods)
-    failing = any(pod.progress is Progress.FAILING for pod in pods)
-    waits = workload is None or (problem is not None and not failing)
+    problem = (workload.problem if workload else refusal) or worst(pods, work.elapsed_seconds())
+    stages = {pod.progress for pod in pods}
+    held_back = problem is not None or Progress.CREATING in stages
+    waits = workload is None or (held_back and Progress.FAILING not in stages)
     still = problem is not None and problem.reason in HELD_BACK  # a pod that runs and ends may say NotFound as well
     if not waits and not still and reason_of(work.resolution.reason) in HELD_BACK:
         work = restart_clock(work)

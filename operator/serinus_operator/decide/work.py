@@ -19,15 +19,15 @@ from serinus_operator.state import (
     Verdict,
 )
 
-HELD_BACK = frozenset(
+NOT_STARTED = frozenset(
     {
-        Reason.NOT_FOUND,
         Reason.UNSCHEDULABLE,
         Reason.IMAGE_PULL_FAILED,
         Reason.CONTAINER_CONFIG_ERROR,
         Reason.PODS_REFUSED,
         Reason.RBAC_DENIED,
         Reason.NAME_CONFLICT,
+        Reason.STARTING,
     }
 )
 """What keeps pods from starting at all: while it lasts the model cannot fail, and afterwards it has its full time."""
@@ -83,9 +83,23 @@ class Work:
         return self.monotonic - self.memory.since
 
 
+def clock_of(subject: Subject, resolution: ResolutionStatus) -> str:
+    """What `Memory.work` says while the clock of this phase runs."""
+    return f"{subject.uid}/{resolution.spec_hash}/{resolution.phase}"
+
+
+def stopped(subject: Subject, memory: Memory, monotonic: float) -> ResolutionStatus | None:
+    """The resolution with all the time that its phase has taken: the clock stands still from here on."""
+    resolution = subject.status.resolution
+    if resolution is None or memory.work != clock_of(subject, resolution):
+        return resolution
+    elapsed = min(int(monotonic - memory.since), subject.spec.runtime.startup_deadline_seconds)
+    return resolution.model_copy(update={"since_seconds": max(elapsed, resolution.since_seconds)})
+
+
 def on_time(work: Work) -> Work:
     """Start the clock of the present phase, or go on with what an earlier process had counted."""
-    name = f"{work.subject.uid}/{work.resolution.spec_hash}/{work.resolution.phase}"
+    name = clock_of(work.subject, work.resolution)
     if work.memory.work == name:
         return work
     since = work.monotonic - work.resolution.since_seconds

@@ -56,6 +56,40 @@ async def test_pause_in_the_middle_goes_on_where_it_was(world: World) -> None:
     assert len(world.preflights()) == 2
 
 
+async def test_time_in_pause_does_not_count_against_the_deadline(world: World) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    stable = await world.ready()
+    world.kubelet.serving = lambda revision, number: running(ready=revision == stable)
+    runtime = {"startupDeadlineSeconds": 120}
+    world.apply(model(model=TWO, runtime=runtime))
+    await world.until(lambda: len(world.deployments()) == 2)
+    await world.advance(100)
+    world.apply(model(model=TWO, runtime=runtime, paused=True))
+    await world.until(lambda: world.says("Ready", "False", "Paused"))
+    since = len(world.cluster.calls)
+    await world.advance(3600)
+    assert world.cluster.calls[since:] == []
+    world.apply(model(model=TWO, runtime=runtime))
+    await world.advance(10)
+    assert not world.status()["rejected"]
+    assert await world.until(lambda: bool(world.status()["rejected"])) < 15, "the 100 seconds before do count"
+
+
+async def test_preflight_may_take_its_time_although_it_was_paused(world: World) -> None:
+    world.kubelet.preflight = running(ready=False)
+    world.apply(model(runtime={"startupDeadlineSeconds": 120}))
+    await world.until(lambda: len(world.preflights()) == 1)
+    await world.advance(60)
+    world.apply(model(runtime={"startupDeadlineSeconds": 120}, paused=True))
+    await world.restart()
+    await world.advance(600)
+    world.apply(model(runtime={"startupDeadlineSeconds": 120}))
+    await world.advance(50)
+    assert not world.condition("Stalled")
+    assert len(world.preflights()) == 1
+
+
 async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: World) -> None:
     world.apply(model(paused=True))
     await world.until(lambda: world.says("Ready", "False", "Paused"))

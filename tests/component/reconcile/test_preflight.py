@@ -162,13 +162,35 @@ async def test_preflight_without_a_verdict_ends_at_the_deadline_and_is_tried_aga
     world.kubelet.preflight = running(ready=False)
     world.apply(model(runtime={"startupDeadlineSeconds": 60}))
     await world.until(lambda: len(world.preflights()) == 1)
-    assert world.cluster.of(POD)[0]["spec"]["activeDeadlineSeconds"] == 60
+    assert world.cluster.of(POD)[0]["spec"]["activeDeadlineSeconds"] == 3660, "for a pod that nobody looks after"
     await world.until(lambda: world.says("Stalled", "True", "StartupDeadlineExceeded"), within=90)
-    world.kubelet.preflight = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active too long"}
-    world.kubelet.sync()
     await world.until(lambda: len(world.preflights()) == 2)
+    assert len(world.cluster.of(POD)) == 1
     world.kubelet.preflight = None
+    world.kubelet.sync()
     await world.ready(within=30)
+
+
+PULLING = waiting("ContainerCreating", "")
+
+
+async def test_slow_pull_of_the_image_is_told_and_never_ends_an_attempt(world: World) -> None:
+    world.kubelet.preflight = PULLING
+    world.apply(model(runtime={"startupDeadlineSeconds": 60}))
+    await world.until(lambda: world.says("Ready", "False", "Starting"))
+    assert "has not started" in world.condition("Ready")["message"]
+    assert world.condition("Reconciling")
+    await world.until(lambda: world.says("Stalled", "True", "Starting"), within=90)
+    await world.advance(1800)
+    assert len(world.preflights()) == 1
+    world.kubelet.preflight = running(ready=False)
+    world.kubelet.sync()
+    await world.advance(50)
+    assert not world.condition("Stalled"), "its full time begins when its program does"
+    world.kubelet.preflight = None
+    world.kubelet.sync()
+    await world.ready(within=30)
+    assert len(world.preflights()) == 1
 
 
 async def test_preflight_pod_that_somebody_deletes_is_made_again(world: World) -> None:

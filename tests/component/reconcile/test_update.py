@@ -240,6 +240,7 @@ async def test_candidate_that_is_never_ready_is_refused_at_the_deadline(
 WAITS: list[tuple[str, Status, Reason]] = [
     ("unschedulable", unschedulable(), Reason.UNSCHEDULABLE),
     ("image missing", waiting("ErrImagePull", "not found"), Reason.IMAGE_PULL_FAILED),
+    ("image on its way", waiting("ContainerCreating", ""), Reason.STARTING),
 ]
 
 

@@ -1,9 +1,10 @@
 """The classification: which of the five cases a ModelDeployment is in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.decide.subjects import at, listed, observation, record, revision, spec, subject, workload
+from tests.unit.decide.subjects import at, listed, observation, record, resolution, revision, spec, subject, workload
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RejectedSpec, ResolutionPhase, spec_hash
@@ -71,6 +72,17 @@ def test_paused_model_is_left_as_it_is() -> None:
     assert (decision.health, decision.verdict.reason, decision.frozen) == (Health.PAUSED, Reason.PAUSED, True)
     assert decision.status == status
     assert decision.running == (S, "iris-new")
+
+
+def test_pause_stops_the_clock_of_the_phase() -> None:
+    phase = resolution(ResolutionPhase.PREFLIGHT, since_seconds=30)
+    given = subject(spec(paused=True), ModelDeploymentStatus(resolution=phase))
+    memory = Memory(work=f"u1/{phase.spec_hash}/{phase.phase}", since=100.0)
+    first = decided(given, memory=memory, now=147.0)
+    assert first.status.resolution
+    assert first.status.resolution.since_seconds == 47
+    later = decided(replace(given, status=first.status), memory=first.memory, now=5000.0)
+    assert later.status == first.status, "and it is written once"
 
 
 def test_unsupported_field_is_named_and_stable_kept() -> None:

@@ -40,12 +40,26 @@ def not_scheduled(message: str | None) -> Any:
     return {"phase": "Pending", "conditions": [{**condition, **({"message": message} if message else {})}]}
 
 
+PULLING = {
+    "phase": "Pending",
+    "conditions": [SCHEDULED, {"type": "PodReadyToStartContainers", "status": "True"}],
+    "containerStatuses": [{"name": "runtime", "image": "x:1", "state": waiting("ContainerCreating")}],
+}
 BACKOFF = waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=runtime pod=x")
-W, F, E = Progress.WAITING, Progress.FAILING, Progress.ENDED
+W, F, E, C = Progress.WAITING, Progress.FAILING, Progress.ENDED, Progress.CREATING
 TABLE: list[tuple[str, Any, Progress, Reason | None, str]] = [
-    ("just made", {}, Progress.STARTING, None, ""),
-    ("scheduled, nothing started", {"phase": "Pending", "conditions": [SCHEDULED]}, Progress.STARTING, None, ""),
-    ("container is created", status(state=waiting("ContainerCreating")), Progress.STARTING, None, ""),
+    ("just made", {}, C, Reason.STARTING, "Pending: the container has not started"),
+    ("scheduled, nothing started", {"phase": "Pending", "conditions": [SCHEDULED]}, C, Reason.STARTING, "Pending"),
+    ("volumes are mounted", status(state=waiting("ContainerCreating")), C, Reason.STARTING, "a volume or the network"),
+    ("image is pulled", PULLING, C, Reason.STARTING, "ContainerCreating: the container has not started, its image x:1"),
+    ("others initialize", status(state=waiting("PodInitializing")), C, Reason.STARTING, "PodInitializing"),
+    (
+        "created anew after a crash",
+        status(state=waiting("ContainerCreating"), last=ended(1, "Error")),
+        F,
+        Reason.CRASH_LOOP,
+        "exit code 1",
+    ),
     ("runs, not ready yet", status("Running", {"running": {}}), Progress.STARTING, None, ""),
     ("ready", status("Running", {"running": {}}, ready="True"), Progress.READY, None, ""),
     (

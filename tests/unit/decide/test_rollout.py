@@ -31,6 +31,8 @@ from serinus_operator.state import Memory, PodState, Progress, SourceState, Verd
 
 R, P, V = ResolutionPhase.RESOLVING, ResolutionPhase.PREFLIGHT, ResolutionPhase.PROVISIONING
 MAP = spec(model={"uri": "configmap://iris/model.onnx"})
+PULLED = pod(Progress.CREATING, Verdict(Reason.STARTING, "its image is being pulled"))
+CLOCK = f"u1/{resolution(P).spec_hash}/{P}"
 
 
 def work(phase: ResolutionPhase, given: Any = None, *, now: float = 0.0, **known: Any) -> Work:
@@ -196,6 +198,46 @@ def test_next_attempt_waits_for_its_time_and_shows_the_last_words() -> None:
     assert due.waiting == Verdict(Reason.NOT_FOUND, "no such file")
 
 
+def waits_for(state: PodState, now: float, **known: Any) -> Step:
+    return advance(work(P, attempt=1, preflight=state, memory=Memory(work=CLOCK, since=0.0), now=now, **known))
+
+
+def test_image_that_is_pulled_for_long_is_waited_for_and_told() -> None:
+    assert waits_for(PULLED, 9).waiting is None
+    assert waits_for(PULLED, 10).waiting == PULLED.verdict
+    assert waits_for(PULLED, 10).findings[ConditionType.MODEL_VALIDATED].status == "Unknown"
+    late = waits_for(PULLED, 5000)
+    assert late.rejected is None
+    assert late.resolution
+    assert late.resolution.deadline_exceeded, "it counts as stalled"
+
+
+def test_verdict_of_the_last_attempt_is_not_hidden_by_the_start_of_the_next() -> None:
+    step = waits_for(PULLED, 100, reason="NotFound", message="no such file")
+    assert step.waiting == Verdict(Reason.NOT_FOUND, "no such file")
+
+
+def test_program_that_starts_at_last_has_its_full_time() -> None:
+    step = waits_for(pod(Progress.STARTING), 5000, reason="Starting", message="pulled", since_seconds=600)
+    assert step.waiting is None
+    assert step.resolution
+    assert (step.resolution.since_seconds, step.resolution.deadline_exceeded) == (0, False)
+    assert step.memory.since == 5000
+
+
+def test_program_that_gives_no_verdict_is_tried_again_after_its_time() -> None:
+    memory = Memory(work=CLOCK, running="p1", running_since=100.0)
+    hangs = pod(Progress.STARTING)
+    before = advance(work(P, attempt=1, preflight=hangs, memory=memory, now=699.0))
+    assert before.resolution
+    assert (before.resolution.attempt, before.preflight is None) == (1, False)
+    after = advance(work(P, attempt=1, preflight=hangs, memory=memory, now=700.0))
+    assert after.resolution
+    assert (after.resolution.attempt, after.preflight) == (2, None)
+    assert after.waiting
+    assert after.waiting.reason is Reason.STARTUP_DEADLINE_EXCEEDED
+
+
 def test_passed_without_a_digest_is_no_pass() -> None:
     assert phase_of(advance(work(P, attempt=1, preflight=ended(Reason.PASSED, None)))) is P
 
@@ -233,6 +275,7 @@ DEADLINE: list[tuple[str, Any, Reason | None]] = [
     ("one of two answers", workload(1, 2, pod(Progress.READY)), Reason.CANDIDATE_NOT_READY),
     ("it crashes", workload(0, 2, pod(Progress.FAILING, Verdict(Reason.CRASH_LOOP, "exit 1"))), Reason.CRASH_LOOP),
     ("it has no node", workload(0, 2, pod(Progress.WAITING, Verdict(Reason.UNSCHEDULABLE, "no node"))), None),
+    ("its image is being pulled", workload(0, 2, PULLED), None),
     ("its pods are refused", workload(0, 2, problem=Verdict(Reason.PODS_REFUSED, "quota")), None),
     ("it has no Deployment", None, None),
 ]
@@ -256,10 +299,15 @@ def test_deadline_refuses_what_fails_and_stalls_what_waits(state: Any, reason: R
 def test_failing_pod_counts_for_more_than_a_waiting_one() -> None:
     waits = pod(Progress.WAITING, Verdict(Reason.UNSCHEDULABLE, "no node"), "a")
     fails = pod(Progress.FAILING, Verdict(Reason.CRASH_LOOP, "exit 1"), "b")
-    assert worst((waits, fails)) == fails.verdict
-    assert worst((waits,)) == waits.verdict
-    assert worst((pod(Progress.READY, Verdict(Reason.CRASH_LOOP, "long ago")),)) is None
-    assert worst(()) is None
+    assert worst((waits, fails), 0) == fails.verdict
+    assert worst((waits,), 0) == waits.verdict
+    assert worst((pod(Progress.READY, Verdict(Reason.CRASH_LOOP, "long ago")),), 99) is None
+    assert worst((), 99) is None
+
+
+def test_container_that_is_created_is_worth_a_word_when_that_takes_long() -> None:
+    assert worst((PULLED,), 9) is None
+    assert worst((PULLED,), 10) == PULLED.verdict
 
 
 def test_missing_right_to_make_the_deployment_is_waited_for() -> None:
