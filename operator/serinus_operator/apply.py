@@ -117,10 +117,10 @@ class Applier:
 
     async def _scale(self, subject: Subject, decision: Decision) -> None:
         for revision in decision.running:
-            live = self.cache.get(DEPLOYMENT, subject.namespace, revision)
-            if live is None or revision == _leaving(decision) or live["spec"].get("replicas") == decision.replicas:
+            live, size = self.cache.get(DEPLOYMENT, subject.namespace, revision), decision.size_of(revision)
+            if live is None or revision == _leaving(decision) or live["spec"].get("replicas") == size:
                 continue
-            await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, decision.replicas, _precondition(live))
+            await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, size, _precondition(live))
 
     async def _prune(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
         """Remove what is ours and no longer wanted. Records without an owner that are wanted are adopted."""

@@ -76,7 +76,7 @@ class Operator:
                 operator_labels=settings.operator_pod_labels or {},
                 log_format=settings.log_format,
             ),
-            observer=Observer(self.cluster, self.cache, self.pods.source_changed),
+            observer=Observer(self.cluster, self.cache, self.pods.look),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
         )

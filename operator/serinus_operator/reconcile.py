@@ -44,6 +44,7 @@ class Reconciler:
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
             self.memories.pop(key, None)
             self.failures.pop(key, None)
+            self.observer.forget(key)
             return None
         try:
             subject = read_subject(manifest)

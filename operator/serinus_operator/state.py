@@ -72,6 +72,16 @@ class SourceState:
     problem: Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SourceLook:
+    """What a look at the source of the stable revision found."""
+
+    changed: str | None = None
+    """What differs, in the words of whoever looked; None: it is as it was."""
+    lost: SourceState | None = None
+    """The copy of a ConfigMap model is gone, and this is what the user's ConfigMap holds."""
+
+
 class Progress(StrEnum):
     """How far a pod came."""
 
@@ -127,11 +137,11 @@ class Observation:
     entry_revision: str | None
     """The revision that the entry Service selects now."""
     source: SourceState | None
-    """Read only while a ConfigMap model is being resolved, or was rejected."""
+    """Read only while a ConfigMap model is being resolved, was rejected, or its new pods do not find their copy."""
     failure: Verdict | None = None
     """Why the last attempt to act did not succeed (a right that is missing, a name that is taken)."""
-    source_changed: str | None = None
-    """What the stable revision's pods say of their source, where it can change under them."""
+    stable_source: SourceLook | None = None
+    """None: nobody looked, or somebody who was asked did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +213,8 @@ class Decision:
     findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
     """Conditions that speak of one aspect."""
     replicas: int = 1
+    kept_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Revisions that must not have so few replicas, and the number that they keep."""
     running: tuple[str, ...] = ()
     """Revisions that have a Deployment and a Service, stable first."""
     entry: str | None = None
@@ -216,6 +228,10 @@ class Decision:
     frozen: bool = False
     """True: children stay as they are, nothing is made, changed or removed."""
     requeue_seconds: float | None = None
+
+    def size_of(self, revision: str) -> int:
+        """Replicas that a running revision should have."""
+        return self.kept_sizes.get(revision, self.replicas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,10 @@ from serinus_api.v1alpha1 import (
     unsupported_fields,
 )
 from serinus_operator.decide import history, traffic
-from serinus_operator.decide.findings import Findings, worst
+from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.settled import settle
+from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.work import Step, Work, stopped
 from serinus_operator.state import (
     Decision,
@@ -37,9 +39,6 @@ from serinus_operator.state import (
     Subject,
     Verdict,
 )
-
-SETTLING_SECONDS = 15.0
-"""A settled model whose pods are not all ready is looked at this often, beside every event of its pods."""
 
 
 def decide(
@@ -124,42 +123,9 @@ def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
 
 def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
     """The spec's revision takes the traffic; keep it so, at its size."""
-    stable = subject.status.stable_revision or ""
-    workload = observation.workloads.get(stable)
-    wanted = replicas_of(subject)
-    record = observation.records[stable]
-    clock = f"{subject.uid}/settled/{stable}"
-    findings: Findings = {
-        ConditionType.MODEL_RESOLVED: Finding("True", Verdict(Reason.RESOLVED, f"{record.uri} is {record.digest}")),
-        ConditionType.MODEL_VALIDATED: Finding(
-            "True", Verdict(Reason.PASSED, "the model loads and answers within its limits")
-        ),
-    }
-    elapsed = now.monotonic - memory.since if memory.work == clock else 0.0
-    problem = (workload.problem if workload else None) or worst(workload.pods if workload else (), elapsed)
-    if observation.source_changed:
-        changed = Verdict(Reason.SOURCE_CHANGED, observation.source_changed)
-        findings[ConditionType.MODEL_RESOLVED] = Finding("False", changed)
-    if problem and problem.reason is Reason.SOURCE_CHANGED:
-        findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
-    complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
-    if complete and observation.entry_revision != stable:
-        complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
-    if complete:
-        memory = Memory()
-        health, verdict = (
-            Health.SETTLED,
-            Verdict(Reason.READY, f"{stable} serves with {wanted} {'replica' if wanted == 1 else 'replicas'}"),
-        )
-    else:
-        if memory.work != clock:
-            memory = Memory(work=clock, since=now.monotonic)
-        late = elapsed >= subject.spec.runtime.startup_deadline_seconds
-        health = Health.STALLED if late else Health.WORKING
-        ready = workload.ready if workload else 0
-        verdict = problem or Verdict(Reason.STARTING, f"{ready} of {wanted} replicas of {stable} are ready")
-    decision = _with_stable(subject, observation, now, health=health, verdict=verdict, memory=memory)
-    return replace(decision, findings=findings, requeue_seconds=None if complete else SETTLING_SECONDS)
+    found = settle(subject, observation, memory, now, replicas_of(subject))
+    decision = _with_stable(subject, observation, now, health=found.health, verdict=found.verdict, memory=found.memory)
+    return replace(decision, findings=found.findings, requeue_seconds=found.requeue_seconds)
 
 
 def _refused(
@@ -210,8 +176,10 @@ def _with_stable(  # the base of every decision that has no candidate
         health=health,
         verdict=verdict,
         replicas=replicas_of(subject),
+        kept_sizes=kept_sizes(subject, observation, replicas_of(subject)),
         running=traffic.running(observation, entry, stable, None),
         entry=entry,
+        copy=restored_copy(subject, observation),
         keep_records=history.names_of(listed),
     )
 
@@ -243,10 +211,11 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         verdict=step.waiting or _progress(subject, step),
         findings=step.findings,
         replicas=replicas_of(subject),
+        kept_sizes=kept_sizes(subject, observation, replicas_of(subject)),
         running=traffic.running(observation, entry, stable, candidate),
         entry=entry,
         record=step.record,
-        copy=step.copy,
+        copy=step.copy or restored_copy(subject, observation),
         preflight=step.preflight,
         keep_records=keep,
         requeue_seconds=0.0 if step.promoted else step.requeue_seconds,

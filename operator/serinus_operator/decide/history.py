@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from serinus_api.v1alpha1 import RejectedSpec, RevisionModel, RevisionState, RevisionStatus
+from serinus_operator.decide.source import changed_source
 from serinus_operator.state import Instant, Observation, Subject, Verdict
 
 HISTORY_LIMIT = 5
@@ -72,8 +73,8 @@ def _entry(  # one row of the status, from all that is known of it
     else:
         model = known.model if known else RevisionModel(uri=subject.spec.model.uri, digest=digest)
     restorable = known.restorable if known else True
-    if state is RevisionState.STABLE and observation.source_changed:
-        restorable = False
+    if name == subject.status.stable_revision:
+        restorable = changed_source(subject, observation) is None
     return RevisionStatus(
         name=name,
         model=model,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from serinus_api.conditions import Reason, reason_of
 from serinus_api.v1alpha1 import ResolutionPhase
 from serinus_operator.decide.findings import found, worst
+from serinus_operator.decide.source import copy_of
 from serinus_operator.decide.work import (
     NOT_STARTED,
     Step,
@@ -53,4 +54,5 @@ def provisioning(work: Work, _: Source) -> Step:
         return reject(work, Verdict(problem.reason if problem else Reason.CANDIDATE_NOT_READY, message))
     record = missing_record(work, digest)
     step = stay(work, waiting=problem, requeue_seconds=0.0 if record else until_deadline(work))
-    return replace(step, candidate=revision, record=record)
+    copy = copy_of(observed, work.observation.source) if (observed := work.observation.records.get(revision)) else None
+    return replace(step, candidate=revision, record=record, copy=copy)

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.fakes.kubelet import refused, running
+from tests.fakes.kubelet import crashing, digest_of, refused, running
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
 from serinus_api import names
 from serinus_api.conditions import Reason
+from serinus_api.runtime import Phase, PreflightReport
 from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import (
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     NETWORK_POLICY,
@@ -20,6 +22,7 @@ from serinus_operator.cluster.port import (
     Kind,
     Manifest,
 )
+from serinus_operator.observe import COPY_SECONDS
 
 
 @pytest.fixture
@@ -249,6 +252,59 @@ async def test_child_deleted_by_hand_is_made_again(world: World, stable: str, ki
     await world.until(lambda: bool(world.object(kind, name)), within=5)
     assert world.object(kind, name)["spec"] == before["spec"]
     await world.ready()
+
+
+async def test_copy_deleted_by_hand_is_made_again_while_the_bytes_are_there(world: World, stable: str) -> None:
+    before = world.object(CONFIG_MAP, stable)
+    since = len(world.cluster.calls)
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    await world.until(lambda: bool(world.object(CONFIG_MAP, stable)), within=2 * COPY_SECONDS)
+    after = world.object(CONFIG_MAP, stable)
+    assert after["binaryData"] == before["binaryData"]
+    assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
+    await world.advance(60)
+    assert [str(c) for c in world.cluster.calls[since:]] == [f"create ConfigMap {stable}"]
+    assert world.is_ready()
+
+
+async def test_copy_is_made_again_at_once_when_pods_need_it(world: World, stable: str) -> None:
+    missing = crashing(PreflightReport(phase=Phase.RESOLVING, reason=Reason.NOT_FOUND, message="no such file"))
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    world.kubelet.serving = lambda revision, number: running() if world.object(CONFIG_MAP, stable) else missing
+    world.kubelet.sync()
+    await world.until(lambda: bool(world.object(CONFIG_MAP, stable)), within=5)
+    assert await world.ready() == stable
+
+
+async def test_copy_of_a_revision_of_the_history_is_made_again_when_it_comes_back(world: World, stable: str) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}))
+    await world.ready()
+    await world.until(lambda: stable not in world.deployments())
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    missing = crashing(PreflightReport(phase=Phase.RESOLVING, reason=Reason.NOT_FOUND, message="no such file"))
+    world.kubelet.serving = lambda revision, number: (
+        missing if revision == stable and not world.object(CONFIG_MAP, stable) else running()
+    )
+    world.apply(model())
+    assert await world.ready() == stable
+
+
+async def test_copy_that_is_lost_for_good_is_told_and_stops_nothing(world: World, stable: str) -> None:
+    world.apply(config_map("iris-model", b"overwritten"))
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    await world.until(lambda: world.says("ModelResolved", "False", "SourceChanged"), within=2 * COPY_SECONDS)
+    message = world.condition("ModelResolved")["message"]
+    assert f"ConfigMap {stable}" in message
+    assert digest_of(b"overwritten") in message
+    assert digest_of(b"model one") in message
+    assert world.says("Available", "True", "Serving")
+    since = len(world.cluster.calls)
+    await world.advance(300)
+    assert world.cluster.calls[since:] == []
+    world.apply(config_map("iris-model", b"model one"))
+    await world.until(lambda: world.says("ModelResolved", "True", "Resolved"), within=90)
+    assert world.object(CONFIG_MAP, stable)
 
 
 async def test_policy_opened_by_hand_is_closed_again(world: World, stable: str) -> None:

@@ -368,3 +368,49 @@ async def test_source_that_changed_while_serving_is_said_and_stops_nothing(world
     assert world.status()["revisions"][0]["restorable"] is False
     assert {p["metadata"]["uid"] for p in world.kubelet.pods(revision)} == pods
     assert {name.rpartition("-")[0].rpartition("-")[0] for name in world.process.asked} == {revision}
+
+
+async def test_change_of_the_source_is_known_until_the_pods_say_otherwise(world: World) -> None:
+    """A pod that does not answer, and an operator that has just started, know nothing: that is no good news."""
+    uri = "https://models.example/iris.onnx"
+    world.kubelet.remote[uri] = b"model one"
+    world.apply(model(model={"uri": uri}))
+    revision = await world.ready()
+    world.source_changed = "ETag was x, is y"
+    await world.until(lambda: world.says("ModelResolved", "False", "SourceChanged"), within=90)
+    since = len(world.cluster.calls)
+    world.silent = True
+    await world.advance(200)
+    await world.restart()
+    await world.advance(200)
+    assert world.cluster.calls[since:] == []
+    world.apply(model(model={"uri": uri}, replicas=1))
+    await world.until(lambda: world.says("Ready", "False", "SourceChanged"))
+    await world.advance(100)
+    assert world.object(DEPLOYMENT, revision)["spec"]["replicas"] == 2, "its pods could not be made again"
+    assert "keeps 2 replicas" in world.condition("Ready")["message"]
+    world.silent, world.source_changed = False, None
+    await world.until(lambda: world.says("ModelResolved", "True", "Resolved"), within=90)
+    await world.ready()
+    assert world.object(DEPLOYMENT, revision)["spec"]["replicas"] == 1
+    assert world.status()["revisions"][0]["restorable"] is True
+
+
+async def test_stable_revision_of_a_changed_source_is_not_shrunk_by_a_candidate(world: World) -> None:
+    uri = "https://models.example/iris.onnx"
+    world.kubelet.remote[uri] = b"model one"
+    world.apply(model(model={"uri": uri}))
+    old = await world.ready()
+    world.source_changed = "ETag was x, is y"
+    await world.until(lambda: world.says("ModelResolved", "False", "SourceChanged"), within=90)
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.kubelet.serving = lambda revision, number: running(ready=revision == old)
+    world.apply(model(model=TWO, replicas=1))
+    await world.until(lambda: len(world.deployments()) == 2)
+    await world.advance(60)
+    sizes = {d["metadata"]["name"]: d["spec"]["replicas"] for d in world.cluster.of(DEPLOYMENT)}
+    assert sizes.pop(old) == 2
+    assert list(sizes.values()) == [1]
+    world.kubelet.serving = lambda revision, number: running()
+    world.kubelet.sync()
+    assert await world.ready() != old

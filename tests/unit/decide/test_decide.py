@@ -9,7 +9,7 @@ from tests.unit.decide.subjects import at, listed, observation, record, resoluti
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RejectedSpec, ResolutionPhase, spec_hash
 from serinus_operator.decide import decide, replicas_of
-from serinus_operator.state import Decision, Health, Memory, SourceState, Subject, Verdict
+from serinus_operator.state import Decision, Health, Memory, SourceLook, SourceState, Subject, Verdict
 
 S = revision()
 STABLE = ModelDeploymentStatus(stable_revision=S, revisions=(listed(S),))
@@ -145,7 +145,7 @@ def test_rejection_of_another_spec_is_no_obstacle() -> None:
 
 
 def test_changed_source_is_a_finding_and_no_failure() -> None:
-    decision = decided(subject(status=STABLE), observation(**SEEN, source_changed="another ETag"))
+    decision = decided(subject(status=STABLE), observation(**SEEN, stable_source=SourceLook("another ETag")))
     assert decision.health is Health.SETTLED
     assert decision.findings[ConditionType.MODEL_RESOLVED].verdict == Verdict(Reason.SOURCE_CHANGED, "another ETag")
 

@@ -16,7 +16,7 @@ from tests.unit.decide.subjects import (
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ResolutionPhase, RevisionState
 from serinus_operator.decide import history
-from serinus_operator.state import Verdict
+from serinus_operator.state import SourceLook, Verdict
 
 RETIRED = [listed(f"old-{n}", RevisionState.RETIRED) for n in range(8)]
 RECORDS = {r.name: record() for r in RETIRED}
@@ -77,11 +77,11 @@ def test_time_of_making_stays() -> None:
 
 
 def test_changed_source_cannot_be_restored_and_stays_so() -> None:
-    given = subject(status=ModelDeploymentStatus(revisions=(listed("s"),)))
-    seen = observation(source_changed="another ETag")
+    given = subject(status=ModelDeploymentStatus(stable_revision="s", revisions=(listed("s"),)))
+    seen = observation(stable_source=SourceLook("another ETag"))
     (entry,) = history.revisions(given, seen, stable="s", candidate=None, digest=None, now=at(0))
     assert not entry.restorable
-    later = subject(status=ModelDeploymentStatus(revisions=(entry,)))
+    later = subject(status=ModelDeploymentStatus(stable_revision="s", revisions=(entry,)))
     (entry,) = history.revisions(later, observation(), stable="s", candidate=None, digest=None, now=at(0))
     assert not entry.restorable
 
