@@ -49,7 +49,7 @@ from serinus_api.v1alpha1.status import (
     ScalingStatus,
     SummaryStatus,
 )
-from serinus_api.v1alpha1.support import unsupported_fields
+from serinus_api.v1alpha1.support import unsupported_actions, unsupported_fields
 
 __all__ = [
     "ActionsStatus",
@@ -96,5 +96,6 @@ __all__ = [
     "Toleration",
     "ValidationSpec",
     "spec_hash",
+    "unsupported_actions",
     "unsupported_fields",
 ]

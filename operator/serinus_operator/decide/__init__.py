@@ -21,6 +21,7 @@ from serinus_api.v1alpha1 import (
     ResolutionPhase,
     ResolutionStatus,
     spec_hash,
+    unsupported_actions,
     unsupported_fields,
 )
 from serinus_operator.decide import history, traffic
@@ -48,6 +49,21 @@ def decide(
 
     `local` says that processes stand in for a cluster: other sources are allowed, and other fields refused.
     """
+    decision = _classified(subject, observation, memory, now, default_image=default_image, local=local)
+    actions = unsupported_actions(subject.annotations)
+    if not actions:
+        return decision
+    notice = f"{', '.join(actions)}: this version of the operator cannot do that yet; remove the annotation"
+    if decision.health is Health.SETTLED:
+        return replace(decision, health=Health.STALLED, verdict=Verdict(Reason.NOT_SUPPORTED, notice))
+    verdict = decision.verdict
+    return replace(decision, verdict=Verdict(verdict.reason, f"{verdict.message}; {notice}"))
+
+
+def _classified(
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str, local: bool
+) -> Decision:
+    """One of the six cases, before anything that is asked for beside the spec."""
     wanted = spec_hash(subject.spec)
     status = subject.status
     if subject.spec.paused:
@@ -105,15 +121,20 @@ def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[
 
     A rejection is forgotten when `serinus.dev/retry` has a new nonce, or when a ConfigMap model holds other bytes now.
     """
-    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    status = _noted_retry(subject)
     rejection = next((r for r in status.rejected if r.spec_hash == wanted), None)
-    asked = bool(nonce) and nonce != status.actions.retry
-    update: dict[str, object] = {}
-    if asked:
-        update["actions"] = status.actions.model_copy(update={"retry": nonce})
+    asked = status is not subject.status
     if rejection and (asked or _source_moved(rejection, observation)):
-        update["rejected"] = tuple(r for r in status.rejected if r is not rejection)
-    return status.model_copy(update=update), rejection.attempt if rejection else 0
+        status = status.model_copy(update={"rejected": tuple(r for r in status.rejected if r is not rejection)})
+    return status, rejection.attempt if rejection else 0
+
+
+def _noted_retry(subject: Subject) -> ModelDeploymentStatus:
+    """The status with a new nonce of `serinus.dev/retry` noted as carried out; the very same one without."""
+    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    if not nonce or nonce == status.actions.retry:
+        return status
+    return status.model_copy(update={"actions": status.actions.model_copy(update={"retry": nonce})})
 
 
 def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
@@ -122,7 +143,8 @@ def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
 
 
 def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
-    """The spec's revision takes the traffic; keep it so, at its size."""
+    """The spec's revision takes the traffic; keep it so, at its size. A retry has nothing to try, and is done."""
+    subject = replace(subject, status=_noted_retry(subject))
     found = settle(subject, observation, memory, now, replicas_of(subject))
     decision = _with_stable(subject, observation, now, health=found.health, verdict=found.verdict, memory=found.memory)
     return replace(decision, findings=found.findings, requeue_seconds=found.requeue_seconds)

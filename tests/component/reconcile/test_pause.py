@@ -147,6 +147,30 @@ async def test_new_model_with_an_unsupported_field_makes_nothing(world: World) -
     assert world.children() == []
 
 
+@pytest.mark.parametrize("action", ["promote", "abort", "refresh"])
+async def test_action_of_a_later_version_is_told_once_until_its_annotation_is_removed(
+    world: World, action: str
+) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    stable = await world.ready()
+    await world.advance(5)
+    since = len(world.cluster.calls)
+    world.annotate(**{action: "1"})
+    await world.until(lambda: world.says("Ready", "False", "NotSupported"))
+    assert f"serinus.dev/{action}" in world.condition("Ready")["message"]
+    assert world.says("Stalled", "True", "NotSupported")
+    await world.advance(300)
+    await world.restart()
+    await world.advance(120)
+    assert [c.verb for c in world.cluster.calls[since:]] == ["status", "event", "event"]
+    assert world.says("Available", "True", "Serving")
+    world.apply(model(model=TWO))
+    await world.until(lambda: world.status()["stableRevision"] != stable)
+    world.annotate(**{action: ""})
+    await world.ready()
+
+
 UNREADABLE: list[tuple[str, dict[str, Any], str]] = [
     ("an unknown field", {"turbo": True}, "spec.turbo"),
     ("an unknown field below", {"runtime": {"gpuKind": "x"}}, "spec.runtime.gpuKind"),

@@ -131,6 +131,29 @@ def test_retry_opens_a_rejection_once_per_nonce(annotation: str, done: str | Non
         assert decision.status.resolution.attempt == 5, "attempts count on: the old pod may still be there"
 
 
+def test_retry_of_a_model_that_is_fine_is_noted_so_that_it_never_strikes_later() -> None:
+    decision = decided(subject(None, STABLE, retry="1"), observation(**SEEN))
+    assert decision.health is Health.SETTLED
+    assert decision.status.actions.retry == "1"
+
+
+@pytest.mark.parametrize("action", ["promote", "abort", "refresh"])
+def test_action_of_a_later_version_is_named_and_the_model_kept(action: str) -> None:
+    decision = decided(subject(None, STABLE, **{action: "1"}), observation(**SEEN))
+    assert (decision.health, decision.verdict.reason) == (Health.STALLED, Reason.NOT_SUPPORTED)
+    assert decision.verdict.message.startswith(f"serinus.dev/{action}: ")
+    assert (decision.running, decision.entry, decision.frozen) == ((S,), S, False)
+    assert decision.status.actions == STABLE.actions, "it was not carried out"
+
+
+def test_action_of_a_later_version_holds_nothing_up_and_hides_nothing() -> None:
+    status = ModelDeploymentStatus(rejected=(rejected(spec()),))
+    verdict = decided(subject(status=status, abort="1", promote="2")).verdict
+    assert verdict.reason is Reason.LOAD_FAILED
+    assert verdict.message.startswith("bad; serinus.dev/promote, serinus.dev/abort: ")
+    assert decided(subject(MAP, abort="1")).status.resolution
+
+
 @pytest.mark.parametrize(("held", "again"), [("a", False), ("b", True)], ids=["the same bytes", "other bytes"])
 def test_config_map_that_holds_other_bytes_opens_its_rejection(held: str, again: bool) -> None:
     digest = {name: "sha256:" + name * 64 for name in "ab"}
