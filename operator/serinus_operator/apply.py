@@ -136,6 +136,7 @@ class Applier:
                     continue
                 if (kind.kind, meta["name"]) not in wanted:
                     await self.cluster.delete(kind, subject.namespace, meta["name"], _precondition(live))
+                    self.cache.drop(live)  # or the next pass, before the watch tells, would delete it again
                 elif kind is CONTROLLER_REVISION and owner is None:
                     await self._mark(live, {**owned(subject), "labels": meta["labels"]})
 

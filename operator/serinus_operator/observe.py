@@ -15,7 +15,7 @@ from typing import Any
 from serinus_api import names
 from serinus_api.base import ApiModel
 from serinus_api.conditions import Reason
-from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash
+from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash, unsupported_fields
 from serinus_operator.cache import Cache, controller_of
 from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import (
@@ -86,6 +86,8 @@ class Observer:
     ask_pods: AskPods
     copies_due: dict[Key, float] = field(default_factory=dict)
     """When to look at the copy of a model."""
+    held: dict[Key, SourceState] = field(default_factory=dict)
+    """What the ConfigMap of a model held when its digest was found."""
 
     async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
         """Everything that a decision may look at. `failure` is what the last attempt to act ran into."""
@@ -99,7 +101,7 @@ class Observer:
             workloads=workloads,
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
-            source=await self._source(subject, preflight, workloads),
+            source=await self._source(subject, preflight, records, workloads),
             failure=failure,
             stable_source=await self._stable_source(subject, records, workloads, pods),
         )
@@ -124,15 +126,26 @@ class Observer:
         return {manifest["metadata"]["name"]: workload_state(manifest, pods) for manifest in deployments}
 
     async def _source(
-        self, subject: Subject, preflight: PodState | None, workloads: Mapping[str, WorkloadState]
+        self,
+        subject: Subject,
+        preflight: PodState | None,
+        records: Mapping[str, RevisionRecord],
+        workloads: Mapping[str, WorkloadState],
     ) -> SourceState | None:
+        """The user's ConfigMap. What gave the digest is held until the copy of it is made: one read serves both."""
         source = parse_source(subject.spec.model.uri)
-        if source is None or not _reads_source(subject, source, preflight, workloads):
+        key, resolution = Key(subject.namespace, subject.name), subject.status.resolution
+        if source is None or not _reads_source(subject, source, preflight, workloads, records):
+            self.held.pop(key, None)
             return None
+        held = self.held.get(key)
+        if held and resolution and resolution.phase is ResolutionPhase.PREFLIGHT and resolution.digest == held.digest:
+            return held
         try:
-            return await self._read(subject, source)
+            self.held[key] = await self._read(subject, source)
         except Denied as denied:
             return SourceState(problem=Verdict(Reason.RBAC_DENIED, str(denied)))
+        return self.held[key]
 
     async def _read(self, subject: Subject, source: Source) -> SourceState:
         manifest = await self.cluster.get(CONFIG_MAP, subject.namespace, source.object)
@@ -174,6 +187,7 @@ class Observer:
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a ModelDeployment that is gone."""
         self.copies_due.pop(key, None)
+        self.held.pop(key, None)
 
 
 def _lacks_copy(workload: WorkloadState) -> bool:
@@ -237,17 +251,23 @@ def _preflight(subject: Subject, pods: list[Manifest]) -> PodState | None:
 
 
 def _reads_source(
-    subject: Subject, source: Source, preflight: PodState | None, workloads: Mapping[str, WorkloadState]
+    subject: Subject,
+    source: Source,
+    preflight: PodState | None,
+    workloads: Mapping[str, WorkloadState],
+    records: Mapping[str, RevisionRecord],
 ) -> bool:
-    """Whether the ConfigMap of the model matters now."""
-    if not source.pinned_by_copy or subject.spec.paused:
+    """Whether the ConfigMap of the model matters now: the spec has no revision yet, or may get another chance."""
+    if not source.pinned_by_copy or subject.spec.paused or unsupported_fields(subject.spec):
         return False
-    wanted = spec_hash(subject.spec)
+    wanted, stable = spec_hash(subject.spec), records.get(subject.status.stable_revision or "")
+    if stable and stable.spec_hash == wanted:
+        return False
     if any(r.spec_hash == wanted for r in subject.status.rejected):
         return True
     resolution = subject.status.resolution
     if resolution is None or resolution.spec_hash != wanted:
-        return False
+        return True
     if resolution.phase is ResolutionPhase.PROVISIONING:
         workload = workloads.get(resolution.revision or "")
         return workload is not None and _lacks_copy(workload)

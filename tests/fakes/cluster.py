@@ -90,6 +90,8 @@ class FakeCluster:
         self.objects: dict[Address, Manifest] = {}
         self.calls: list[Call] = []
         """Calls of the operator that could change something, in order; leases are not among them."""
+        self.reads: list[Call] = []
+        """Reads of single objects, in order; leases are not among them."""
         self.faults: list[Fault] = []
         self.watchers: list[Watcher] = []
         self.terminating: set[str] = set()
@@ -160,7 +162,10 @@ class FakeCluster:
     # The port
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        self._strike(Call("get", kind.kind, namespace, name), after=False)
+        call = Call("get", kind.kind, namespace, name)
+        if kind is not LEASE:
+            self.reads.append(call)
+        self._strike(call, after=False)
         return clone(self.objects.get((kind.kind, namespace, name)))
 
     async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Manifest]:

@@ -190,7 +190,9 @@ def _with_stable(  # the base of every decision that has no candidate
     """The stable revision alone: no candidate, no preflight."""
     stable = subject.status.stable_revision
     entry = traffic.entry(subject, observation, stable, replicas_of(subject))
-    listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
+    listed = history.revisions(
+        subject, observation, stable=stable, candidate=None, digest=None, replicas=replicas_of(subject), now=now
+    )
     status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
     return Decision(
         status=status,
@@ -210,11 +212,16 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
     """The decision that a step of the rollout machine amounts to."""
     if step.rejected:
         return _conclude_rejection(subject, observation, step, step.rejected, now)
+    if step.promoted and _leads_there(subject, observation, step.promoted):
+        update = {"stable_revision": step.promoted, "candidate_revision": None, "resolution": None}
+        return _settled(replace(subject, status=subject.status.model_copy(update=update)), observation, Memory(), now)
     stable = step.promoted or subject.status.stable_revision
     candidate, resolution = step.candidate, step.resolution
     entry = traffic.entry(subject, observation, stable or candidate, replicas_of(subject))
     digest = resolution.digest if resolution else None
-    listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
+    listed = history.revisions(
+        subject, observation, stable=stable, candidate=candidate, digest=digest, replicas=replicas_of(subject), now=now
+    )
     status = subject.status.model_copy(
         update={
             "stable_revision": stable,
@@ -242,6 +249,12 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         keep_records=keep,
         requeue_seconds=0.0 if step.promoted else step.requeue_seconds,
     )
+
+
+def _leads_there(subject: Subject, observation: Observation, promoted: str) -> bool:
+    """Whether a promotion changes nothing but the status: the first revision has the traffic already."""
+    first = subject.status.stable_revision is None
+    return first and observation.entry_revision == promoted and promoted in observation.records
 
 
 def _conclude_rejection(

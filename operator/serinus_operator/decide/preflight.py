@@ -18,6 +18,7 @@ from serinus_operator.decide.work import (
     restart_clock,
     retry_seconds,
     revision_of,
+    start_pods,
     stay,
     updated,
     with_digest,
@@ -38,8 +39,7 @@ def preflight(work: Work, source: Source) -> Step:
         return _run_preflight(work, source, pod)
     report = pod.report
     if verdict.reason is Reason.PASSED and report and report.digest:
-        work = with_digest(work, report.digest)
-        return enter(work, ResolutionPhase.PROVISIONING, revision=revision_of(work, report.digest))
+        return start_pods(work, report.digest)
     if verdict.reason in FINAL_REASONS:
         return reject(with_digest(work, (report and report.digest) or work.resolution.digest), verdict)
     pause = retry_seconds(work)

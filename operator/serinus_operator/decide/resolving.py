@@ -9,7 +9,7 @@ from serinus_operator.decide.work import (
     promoted_before,
     reject,
     retry_seconds,
-    revision_of,
+    start_pods,
     stay,
     with_digest,
 )
@@ -22,7 +22,7 @@ def resolving(work: Work, source: Source) -> Step:
     pin = work.subject.spec.model.digest
     digest = pin
     if pin and promoted_before(work, pin):
-        return enter(with_digest(work, pin), ResolutionPhase.PROVISIONING, revision=revision_of(work, pin))
+        return start_pods(work, pin)
     if source.pinned_by_copy:
         state = work.observation.source
         if state is None:
@@ -35,5 +35,5 @@ def resolving(work: Work, source: Source) -> Step:
             return reject(with_digest(work, digest), Verdict(Reason.DIGEST_MISMATCH, message))
     work = with_digest(work, digest)
     if digest and promoted_before(work, digest):
-        return enter(work, ResolutionPhase.PROVISIONING, revision=revision_of(work, digest))
+        return start_pods(work, digest)
     return enter(work, ResolutionPhase.PREFLIGHT, attempt=work.resolution.attempt + 1)

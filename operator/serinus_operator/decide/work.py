@@ -37,6 +37,8 @@ EAGER_RETRY_SECONDS = 5.0
 RETRY_SECONDS = 10.0
 """Between the end of one try and the next. A preflight pod takes some seconds itself, more on a busy node, and what
 appears is to be found within 30 s."""
+SHORTEST_SECONDS = 0.1
+"""A rest that is only a rounding error must not keep a worker spinning."""
 PERSIST_SECONDS = 30
 """Elapsed time is written to the status in steps of this."""
 
@@ -120,7 +122,7 @@ def retry_seconds(work: Work) -> float:
 def until_deadline(work: Work) -> float:
     """When to look again: at the deadline, or at the next retry if that is earlier."""
     left = work.deadline_seconds - work.elapsed_seconds()
-    return min(RETRY_SECONDS, left) if left > 0 else RETRY_SECONDS
+    return min(RETRY_SECONDS, max(left, SHORTEST_SECONDS)) if left > 0 else RETRY_SECONDS
 
 
 def stay(work: Work, *, waiting: Verdict | None = None, requeue_seconds: float) -> Step:
@@ -146,6 +148,13 @@ def enter(work: Work, phase: ResolutionPhase, **changes: object) -> Step:
     fresh: dict[str, object] = {"since_seconds": 0, "deadline_exceeded": False, "reason": None, "message": None}
     resolution = updated(work, phase=phase, **fresh, **changes)
     return Step(resolution, work.memory, found(work.subject, resolution), requeue_seconds=0.0)
+
+
+def start_pods(work: Work, digest: str) -> Step:
+    """Go to Provisioning with the revision of these bytes: once the status says so, its children are made."""
+    revision = revision_of(work, digest)
+    step = enter(with_digest(work, digest), ResolutionPhase.PROVISIONING, revision=revision)
+    return replace(step, candidate=revision, record=missing_record(work, digest))
 
 
 def reject(work: Work, verdict: Verdict) -> Step:

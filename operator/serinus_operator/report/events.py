@@ -7,7 +7,7 @@ from serinus_api.v1alpha1 import Condition
 from serinus_operator.state import Instant, Manifest, Subject
 
 REMEMBERED = 2048
-NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy", "Reconciling"})
+NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy"})
 
 
 class EventBook:
@@ -46,6 +46,17 @@ class EventBook:
         }
 
 
+def is_news(condition: Condition, before: Condition | None) -> bool:
+    """Whether a condition that has changed is worth an Event.
+
+    What only goes on is not: the first words of a condition while nothing is known, whatever is Unknown (Ready tells
+    why), and Reconciling, which repeats Ready.
+    """
+    if condition.type == "Reconciling" or condition.status == "Unknown":
+        return False
+    return before is not None or condition.reason not in _PROGRESS
+
+
 def is_warning(condition: Condition) -> bool:
     """Something went wrong, as against something that goes on."""
     if condition.type == "Stalled":
@@ -53,4 +64,4 @@ def is_warning(condition: Condition) -> bool:
     return condition.type in NORMAL_WHEN_TRUE and condition.status == "False" and condition.reason not in _PROGRESS
 
 
-_PROGRESS = frozenset({"Reconciling", "Starting", "NoRevision", "Paused"})
+_PROGRESS = frozenset({"Reconciling", "Starting", "NoRevision", "Paused", "Progressing"})

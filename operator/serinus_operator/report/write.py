@@ -12,7 +12,7 @@ from serinus_operator.cache import Cache
 from serinus_operator.cluster.errors import ClusterError, FenceLost
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
-from serinus_operator.report.events import EventBook
+from serinus_operator.report.events import EventBook, is_news
 from serinus_operator.report.status import build_status
 from serinus_operator.state import Decision, Instant, Manifest, Observation, Subject
 
@@ -35,6 +35,7 @@ class Reporter:
         precondition = Precondition(uid=subject.uid, resource_version=subject.resource_version)
         written = await self.cluster.apply_status(status_manifest(subject, status), precondition)
         self.cache.put(written)
+        before = {condition.type: condition for condition in subject.status.conditions}
         for condition in changed(subject.status.conditions, status.conditions):
             log.info(
                 "Condition changed",
@@ -46,7 +47,8 @@ class Reporter:
                     "detail": condition.message,
                 },
             )
-            await self._record(self.events.event(subject, condition, now))
+            if is_news(condition, before.get(condition.type)):
+                await self._record(self.events.event(subject, condition, now))
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""

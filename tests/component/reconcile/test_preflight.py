@@ -246,7 +246,7 @@ async def test_preflight_runs_under_the_limits_and_in_the_place_of_the_serving_p
 async def test_config_map_that_changes_before_its_preflight_is_looked_up_again(world: World) -> None:
     """Killed between the status that announces a preflight and the pod: the bytes may be others by then."""
     await world.process.kill()
-    world.kill_at = (7, "after")
+    world.kill_at = (1, "after")
     world.start()
     world.apply(model())
     await world.until(world.killed.is_set)

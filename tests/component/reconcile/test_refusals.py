@@ -202,6 +202,7 @@ async def test_bug_in_one_model_does_not_stop_the_others(world: World) -> None:
     world.apply(model("victim", model={"uri": "configmap://broken/model.onnx"}))
     world.apply(model())
     await world.ready()
+    await world.advance(5)
     assert world.process.telemetry.registry.get_sample_value("serinus_reconciles_total", {"result": "error"}) > 1
 
 

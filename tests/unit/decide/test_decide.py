@@ -1,4 +1,4 @@
-"""The classification: which of the five cases a ModelDeployment is in."""
+"""The classification: which of the six cases a ModelDeployment is in."""
 
 from dataclasses import replace
 from typing import Any

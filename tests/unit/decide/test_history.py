@@ -25,14 +25,14 @@ RECORDS = {r.name: record() for r in RETIRED}
 def names_in(status: ModelDeploymentStatus, *, limit: int | None = None, **known: object) -> list[str]:
     given = subject(spec(rollout={"revisionHistoryLimit": limit}) if limit is not None else None, status)
     seen = observation(records={**RECORDS, "s": record(), "c": record()}, **known)
-    found = history.revisions(given, seen, stable="s", candidate=None, digest=None, now=at(0))
+    found = history.revisions(given, seen, stable="s", candidate=None, digest=None, replicas=2, now=at(0))
     return [entry.name for entry in found]
 
 
 def test_candidate_and_stable_come_first_then_history_newest_first() -> None:
     status = ModelDeploymentStatus(revisions=(listed("s"), *RETIRED[:2]))
     given, seen = subject(status=status), observation(records={**RECORDS, "s": record(), "c": record()})
-    found = history.revisions(given, seen, stable="s", candidate="c", digest=OTHER, now=at(0))
+    found = history.revisions(given, seen, stable="s", candidate="c", digest=OTHER, replicas=2, now=at(0))
     assert [(r.name, r.state) for r in found] == [
         ("c", RevisionState.CANDIDATE),
         ("s", RevisionState.STABLE),
@@ -64,7 +64,7 @@ def test_old_stable_becomes_history_without_pods() -> None:
         subject(status=status),
         observation(records={**RECORDS, "s": record()}, workloads={"s": workload(1, 3)}),
     )
-    new, old = history.revisions(given, seen, stable="s", candidate=None, digest=None, now=at(60))
+    new, old = history.revisions(given, seen, stable="s", candidate=None, digest=None, replicas=2, now=at(60))
     assert (new.replicas, new.ready_replicas, new.created_at) == (3, 1, "2026-05-01T09:01:00Z")
     assert (old.name, old.state, old.replicas) == ("old-0", RevisionState.RETIRED, 0)
 
@@ -72,17 +72,17 @@ def test_old_stable_becomes_history_without_pods() -> None:
 def test_time_of_making_stays() -> None:
     known = listed("s").model_copy(update={"created_at": "2026-01-01T00:00:00Z"})
     given = subject(status=ModelDeploymentStatus(revisions=(known,)))
-    (entry,) = history.revisions(given, observation(), stable="s", candidate=None, digest=None, now=at(0))
+    (entry,) = history.revisions(given, observation(), stable="s", candidate=None, digest=None, replicas=2, now=at(0))
     assert entry.created_at == "2026-01-01T00:00:00Z"
 
 
 def test_changed_source_cannot_be_restored_and_stays_so() -> None:
     given = subject(status=ModelDeploymentStatus(stable_revision="s", revisions=(listed("s"),)))
     seen = observation(stable_source=SourceLook("another ETag"))
-    (entry,) = history.revisions(given, seen, stable="s", candidate=None, digest=None, now=at(0))
+    (entry,) = history.revisions(given, seen, stable="s", candidate=None, digest=None, replicas=2, now=at(0))
     assert not entry.restorable
     later = subject(status=ModelDeploymentStatus(stable_revision="s", revisions=(entry,)))
-    (entry,) = history.revisions(later, observation(), stable="s", candidate=None, digest=None, now=at(0))
+    (entry,) = history.revisions(later, observation(), stable="s", candidate=None, digest=None, replicas=2, now=at(0))
     assert not entry.restorable
 
 

@@ -5,7 +5,7 @@ from tests.unit.decide.subjects import at, subject
 
 from serinus_api import names
 from serinus_api.v1alpha1 import Condition
-from serinus_operator.report.events import REMEMBERED, EventBook, is_warning
+from serinus_operator.report.events import REMEMBERED, EventBook, is_news, is_warning
 
 
 def condition(
@@ -53,6 +53,28 @@ def test_memory_of_events_is_bounded() -> None:
 
 def test_long_words_fit_an_event() -> None:
     assert len(EventBook().event(subject(), condition(message="x" * 5000), at(0))["message"]) == 1024
+
+
+SEEN = condition("Ready", "True", "Ready")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "before", "news"),
+    [
+        ("Ready", "False", "LoadFailed", None, True),
+        ("Ready", "False", "Reconciling", None, False),
+        ("Ready", "False", "Reconciling", SEEN, True),
+        ("Ready", "Unknown", "Reconciling", None, False),
+        ("ModelResolved", "Unknown", "Resolving", SEEN, False),
+        ("ModelResolved", "True", "Resolved", None, True),
+        ("Available", "False", "NoRevision", None, False),
+        ("RolloutHealthy", "True", "Progressing", None, False),
+        ("Reconciling", "True", "NotFound", None, False),
+        ("Stalled", "True", "RolledBack", None, True),
+    ],
+)
+def test_what_is_worth_an_event(kind: str, status: str, reason: str, before: Condition | None, news: bool) -> None:
+    assert is_news(condition(kind, status, reason), before) is news
 
 
 @pytest.mark.parametrize(
