@@ -90,7 +90,11 @@ class Observer:
     """What the ConfigMap of a model held when its digest was found."""
 
     async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
-        """Everything that a decision may look at. `failure` is what the last attempt to act ran into."""
+        """Everything that a decision may look at. `failure` is what the last attempt to act ran into.
+
+        A kind that may not be listed is a failure too: what is known of it may be old.
+        """
+        denied = next(iter(self.cache.denied.values()), None)
         pods = self._children(subject, POD)
         preflight = _preflight(subject, pods)
         services = {service["metadata"]["name"]: service for service in self._children(subject, SERVICE)}
@@ -102,7 +106,7 @@ class Observer:
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
             source=await self._source(subject, preflight, records, workloads),
-            failure=failure,
+            failure=failure or (Verdict(Reason.RBAC_DENIED, str(denied)) if denied else None),
             stable_source=await self._stable_source(subject, records, workloads, pods),
         )
 

@@ -71,6 +71,39 @@ async def test_right_taken_away_from_a_serving_model_is_named_and_heals(world: W
     await world.ready(within=30)
 
 
+@pytest.mark.parametrize(("kind", "resource"), [("Pod", "pods"), ("Deployment", "deployments.apps")])
+async def test_right_to_list_that_is_taken_away_is_named_quietly_and_heals(
+    world: World, kind: str, resource: str
+) -> None:
+    world.apply(model())
+    stable = await world.ready()
+    await world.advance(5)
+    fault = world.cluster.fail(Denied("list", resource), verb="list", kind=kind)
+    await world.until(lambda: world.says("Ready", "False", "RBACDenied"), within=90)
+    assert f"may not list {resource}" in world.condition("Ready")["message"]
+    assert world.says("Reconciling", "True", "RBACDenied")
+    assert world.says("Available", "True", "Serving")
+    await world.advance(5)
+    since = len(world.cluster.calls)
+    await world.advance(600)
+    assert world.cluster.calls[since:] == []
+    fault.lift()
+    assert await world.ready(within=30) == stable
+
+
+async def test_operator_that_may_not_list_from_the_start_does_nothing(world: World) -> None:
+    """What it has never seen may be there: it is not ready (`/readyz`), and decides nothing."""
+    await world.process.kill()
+    fault = world.cluster.fail(Denied("list", "services"), verb="list", kind="Service")
+    world.start()
+    world.apply(model())
+    await world.advance(120)
+    assert not world.process.resync.primed.is_set()
+    assert world.cluster.calls == []
+    fault.lift()
+    await world.ready(within=30)
+
+
 async def test_event_that_cannot_be_written_holds_nothing_up(world: World) -> None:
     world.cluster.fail(Denied("patch", "events"), verb="event")
     world.apply(model())
