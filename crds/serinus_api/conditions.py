@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NOT_IN_LOCAL_MODE = "NotInLocalMode"
     INVALID_SPEC = "InvalidSpec"
     NAME_CONFLICT = "NameConflict"
+    OVERRIDDEN = "Overridden"
     RBAC_DENIED = "RBACDenied"
     REJECTED_BY_API_SERVER = "RejectedByAPIServer"
     INTERNAL_ERROR = "InternalError"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from serinus_operator.apply import Applier
 from serinus_operator.clock import read_clocks
-from serinus_operator.cluster.errors import Denied, NameTaken, Refused
+from serinus_operator.cluster.errors import Denied, NameTaken, Overridden, Refused
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT
 from serinus_operator.decide import decide
 from serinus_operator.observe import Observer, read_subject
@@ -54,7 +54,7 @@ class Reconciler:
         failure = self.failures.get(key)
         try:
             delay = await self._pass(key, subject, failure)
-        except (Denied, Refused, NameTaken) as error:
+        except (Denied, Refused, NameTaken, Overridden) as error:
             return self._failed(key, failure, verdict_of(error))
         if self.failures.pop(key, None):
             return 0.0  # report that it is over

@@ -94,6 +94,8 @@ class FakeCluster:
         """Reads of single objects, in order; leases are not among them."""
         self.faults: list[Fault] = []
         self.watchers: list[Watcher] = []
+        self.webhook: Callable[[Manifest], Any] = lambda manifest: None
+        """Changes every Deployment that is created or changed, before it is stored."""
         self.terminating: set[str] = set()
         self.acting: str | None = None
         """The verb of the operator's call that is being carried out."""
@@ -278,7 +280,7 @@ class FakeCluster:
         return live
 
     def _new(self, manifest: Manifest) -> Manifest:
-        made = defaulted(manifest)
+        made = self._admitted(defaulted(manifest))
         meta = made["metadata"] = {**made["metadata"], "uid": f"uid-{next(self._uids)}"}
         meta.setdefault("creationTimestamp", self.timestamp)
         if made["kind"] in WITH_GENERATION:
@@ -286,6 +288,8 @@ class FakeCluster:
         return made
 
     def _update(self, live: Manifest, changed: Manifest) -> Manifest:
+        if self.acting:
+            changed = self._admitted(clone(changed))
         if _bare(live) == _bare(changed):
             return live
         _check_immutable(live, changed)
@@ -297,6 +301,11 @@ class FakeCluster:
     def version(self) -> int:
         """Rises with every change."""
         return next(copy.copy(self._versions))
+
+    def _admitted(self, manifest: Manifest) -> Manifest:
+        if manifest["kind"] == DEPLOYMENT.kind:
+            self.webhook(manifest)
+        return manifest
 
     def _store(self, event: str, manifest: Manifest) -> Manifest:
         manifest["metadata"] = {**manifest["metadata"], "resourceVersion": str(next(self._versions))}

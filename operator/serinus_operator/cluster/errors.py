@@ -6,6 +6,7 @@
     ├── Denied          403 by RBAC; carries the verb and the resource
     ├── Refused         403 by quota, limits or Pod Security, 413, 422: the API server's own words
     ├── NameTaken       the name of a child belongs to somebody else's object
+    ├── Overridden      what we set in a child is changed back by somebody else
     ├── Terminating     403 because the namespace is going away
     ├── Unavailable     429, 5xx, time-outs, broken connections; may carry Retry-After
     └── FenceLost       this process is not, or no longer, the one that may write
@@ -81,3 +82,14 @@ class NameTaken(ClusterError):
         )
         self.kind = kind
         self.name = name
+
+
+class Overridden(ClusterError):
+    """Somebody else changes a child back whenever we have set it: a webhook, a policy, another controller."""
+
+    def __init__(self, kind: str, name: str, field: str) -> None:
+        super().__init__(
+            f"{kind} {name}: {field} is changed back whenever the operator sets it, so it is left for a while. "
+            "Exempt objects labelled app.kubernetes.io/managed-by=serinus from the webhook, policy or controller that "
+            "does it, or ask for its value in the spec"
+        )

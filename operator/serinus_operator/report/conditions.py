@@ -31,7 +31,7 @@ def build_conditions(
         **decision.findings,
     }
     health = Health.WORKING if observation.failure and decision.health is Health.SETTLED else decision.health
-    if observation.failure and observation.failure.reason is Reason.NAME_CONFLICT:
+    if observation.failure and observation.failure.reason in (Reason.NAME_CONFLICT, Reason.OVERRIDDEN):
         health = Health.STALLED
     if health is Health.WORKING:
         findings[ConditionType.RECONCILING] = Finding("True", findings[ConditionType.READY].verdict)

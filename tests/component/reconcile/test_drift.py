@@ -1,5 +1,6 @@
 """What people do to our objects by hand, and to the size."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -331,3 +332,63 @@ async def test_record_that_loses_its_label_costs_no_endless_writes(world: World,
     await world.advance(120)
     assert len(world.cluster.calls) - since < 40
     assert await world.ready() == stable
+
+
+def sidecar(deployment: Manifest) -> None:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    if not any(c["name"] == "mesh" for c in containers):
+        containers.insert(0, {"name": "mesh", "image": "mesh:1"})
+    deployment["metadata"].setdefault("annotations", {})["mesh"] = "injected"
+
+
+def mirror(deployment: Manifest) -> None:
+    container(deployment)["image"] = "mirror.example/runtime:1"
+
+
+async def test_additions_of_a_webhook_are_left_and_cost_no_writes(world: World) -> None:
+    world.cluster.webhook = sidecar
+    world.apply(model())
+    stable = await world.ready()
+    await world.advance(20)
+    since = len(world.cluster.calls)
+    await world.advance(3600)
+    assert world.cluster.calls[since:] == []
+    names_found = [c["name"] for c in world.object(DEPLOYMENT, stable)["spec"]["template"]["spec"]["containers"]]
+    assert names_found == ["mesh", "runtime"]
+
+
+async def test_value_that_a_webhook_changes_back_is_told_and_not_fought_over(world: World) -> None:
+    world.cluster.webhook = mirror
+    world.apply(model())
+    await world.until(lambda: world.says("Stalled", "True", "Overridden"))
+    message = world.condition("Ready")["message"]
+    assert "spec.template.spec.containers[runtime].image is changed back" in message
+    assert "managed-by=serinus" in message
+    await world.until(lambda: world.says("Available", "True", "Serving"))
+    await world.advance(20)
+    since = len(world.cluster.calls)
+    await world.advance(500)
+    assert world.cluster.calls[since:] == []
+    await world.advance(3600)
+    writes = [c for c in world.cluster.calls[since:] if c.kind == "Deployment"]
+    assert 2 <= len(writes) <= 6, "it is tried now and then, ever more seldom"
+    world.cluster.webhook = lambda manifest: None
+    await world.ready(within=4 * 3600)
+
+
+async def test_controller_that_keeps_changing_a_child_is_not_fought_over(world: World, stable: str) -> None:
+    def recreate(deployment: Manifest) -> None:
+        deployment["spec"]["strategy"].update(type="Recreate")
+
+    def fight(event: str, manifest: Manifest) -> None:
+        if manifest["kind"] == "Deployment" and manifest["spec"]["strategy"]["type"] != "Recreate":
+            asyncio.get_running_loop().call_later(1, world.cluster.edit, DEPLOYMENT, NAMESPACE, stable, recreate)
+
+    world.cluster.watchers.append(fight)
+    since = len(world.cluster.calls)
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, recreate)
+    await world.until(lambda: world.says("Ready", "False", "Overridden"))
+    await world.advance(500)
+    assert len([c for c in world.cluster.calls[since:] if c.kind == "Deployment"]) <= 10
+    world.cluster.watchers.remove(fight)
+    assert await world.ready(within=1800) == stable
