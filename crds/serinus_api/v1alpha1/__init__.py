@@ -32,6 +32,7 @@ from serinus_api.v1alpha1.spec import (
     ValidationSpec,
 )
 from serinus_api.v1alpha1.status import (
+    MAX_REJECTED,
     ActionsStatus,
     AnalysisInterval,
     AnalysisResult,
@@ -52,6 +53,7 @@ from serinus_api.v1alpha1.status import (
 from serinus_api.v1alpha1.support import unsupported_actions, unsupported_fields
 
 __all__ = [
+    "MAX_REJECTED",
     "ActionsStatus",
     "ActivationSpec",
     "AnalysisInterval",

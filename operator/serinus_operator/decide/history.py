@@ -2,13 +2,9 @@
 
 from collections.abc import Iterable
 
-from serinus_api.v1alpha1 import RejectedSpec, RevisionModel, RevisionState, RevisionStatus
+from serinus_api.v1alpha1 import MAX_REJECTED, RejectedSpec, RevisionModel, RevisionState, RevisionStatus
 from serinus_operator.decide.source import changed_source
 from serinus_operator.state import Instant, Observation, Subject, Verdict
-
-HISTORY_LIMIT = 5
-"""`spec.rollout.revisionHistoryLimit` where the user gives none."""
-REJECTED_LIMIT = 8
 
 
 def with_rejection(
@@ -26,7 +22,7 @@ def with_rejection(
         message=verdict.message[:1024],
         at=now.timestamp(),
     )
-    return (entry, *(r for r in subject.status.rejected if r.spec_hash != spec_hash))[:REJECTED_LIMIT]
+    return (entry, *(r for r in subject.status.rejected if r.spec_hash != spec_hash))[:MAX_REJECTED]
 
 
 def revisions(
@@ -55,7 +51,7 @@ def revisions(
         and r.state in (RevisionState.STABLE, RevisionState.RETIRED)
         and r.name in observation.records
     ]
-    return (*kept, *retired[: HISTORY_LIMIT if limit is None else limit])
+    return (*kept, *retired[:limit])
 
 
 def _entry(  # one row of the status, from all that is known of it

@@ -14,7 +14,7 @@ from tests.unit.decide.subjects import (
 )
 
 from serinus_api.conditions import Reason
-from serinus_api.v1alpha1 import ModelDeploymentStatus, ResolutionPhase, RevisionState
+from serinus_api.v1alpha1 import MAX_REJECTED, ModelDeploymentStatus, ResolutionPhase, RevisionState
 from serinus_operator.decide import history
 from serinus_operator.state import SourceLook, Verdict
 
@@ -88,12 +88,12 @@ def test_changed_source_cannot_be_restored_and_stays_so() -> None:
 
 def test_rejections_are_one_per_spec_newest_first_and_bounded() -> None:
     status = ModelDeploymentStatus()
-    for number in range(12):
-        work = resolution(ResolutionPhase.PREFLIGHT, spec_hash=f"{number % 10}")
+    for number in range(MAX_REJECTED + 4):
+        work = resolution(ResolutionPhase.PREFLIGHT, spec_hash=f"{number % (MAX_REJECTED + 2)}")
         given = subject(status=status.model_copy(update={"resolution": work}))
         verdict = Verdict(Reason.LOAD_FAILED, f"try {number} " + "x" * 2000)
         found = history.with_rejection(given, verdict, now=at(number), digest=DIGEST, revision=None, attempt=number)
         status = status.model_copy(update={"rejected": found})
-    assert [(r.spec_hash, r.attempt) for r in status.rejected[:3]] == [("1", 11), ("0", 10), ("9", 9)]
-    assert len(status.rejected) == history.REJECTED_LIMIT
+    assert [(r.spec_hash, r.attempt) for r in status.rejected[:3]] == [("1", 19), ("0", 18), ("17", 17)]
+    assert len(status.rejected) == MAX_REJECTED
     assert all(len(r.message) <= 1024 for r in status.rejected)
