@@ -72,6 +72,7 @@ class Operator:
             options=RenderOptions(
                 image_pull_policy=settings.runtime_image_pull_policy,
                 allow_hosts=settings.allow_hosts,
+                max_download_bytes=settings.max_download_bytes,
                 operator_namespace=settings.namespace,
                 operator_labels=settings.operator_pod_labels or {},
                 log_format=settings.log_format,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from serinus_api.conditions import ConditionType, Reason
-from serinus_api.runtime import PreflightReport
+from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
 
 Manifest = dict[str, Any]
@@ -254,6 +254,7 @@ class RenderOptions:
 
     image_pull_policy: str = "IfNotPresent"
     allow_hosts: tuple[str, ...] = ()
+    max_download_bytes: int = DOWNLOAD_BYTES
     operator_namespace: str = "serinus-system"
     operator_labels: Mapping[str, str] = field(default_factory=dict)
     log_format: str = "json"

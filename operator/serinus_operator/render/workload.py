@@ -116,6 +116,7 @@ def runtime_config(
             digest=digest or spec.model.digest,
             ca_file=runtime.CA_MOUNT if spec.runtime.ca_config_map_ref else None,
             allow_hosts=options.allow_hosts,
+            max_bytes=runtime.DOWNLOAD_BYTES if source.path else options.max_download_bytes,
         ),
         limits=runtime.RuntimeLimits(
             max_concurrency=spec.runtime.max_concurrency,
