@@ -33,6 +33,7 @@ from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
 from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import (
+    Failure,
     Observation,
     PodState,
     Progress,
@@ -89,7 +90,7 @@ class Observer:
     held: dict[Key, SourceState] = field(default_factory=dict)
     """What the ConfigMap of a model held when its digest was found."""
 
-    async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
+    async def observe(self, subject: Subject, failure: Failure | None) -> Observation:
         """Everything that a decision may look at. `failure` is what the last attempt to act ran into.
 
         A kind that may not be listed is a failure too: what is known of it may be old.
@@ -106,7 +107,8 @@ class Observer:
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
             source=await self._source(subject, preflight, records, workloads),
-            failure=failure or (Verdict(Reason.RBAC_DENIED, str(denied)) if denied else None),
+            failure=failure.verdict if failure else (Verdict(Reason.RBAC_DENIED, str(denied)) if denied else None),
+            failure_is_old=failure is not None and failure.generation != subject.generation,
             stable_source=await self._stable_source(subject, records, workloads, pods),
         )
 

@@ -20,7 +20,7 @@ from serinus_operator.render import render
 from serinus_operator.report.failure import verdict_of
 from serinus_operator.report.write import Reporter
 from serinus_operator.settings import Settings
-from serinus_operator.state import Instant, Memory, RenderOptions, Subject, Verdict
+from serinus_operator.state import Failure, Instant, Memory, RenderOptions, Subject
 
 FAILURE_SECONDS = 15.0
 
@@ -36,7 +36,7 @@ class Reconciler:
     reporter: Reporter
     clock: Callable[[], Instant] = read_clocks
     memories: dict[Key, Memory] = field(default_factory=dict)
-    failures: dict[Key, Verdict] = field(default_factory=dict)
+    failures: dict[Key, Failure] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> float | None:
         """One pass; returns after how many seconds to look again, None for the next resync. Raises RetryLater."""
@@ -51,16 +51,15 @@ class Reconciler:
         except ValidationError as error:
             await self.reporter.report_unreadable(manifest, error, self.clock())
             return None
-        failure = self.failures.get(key)
+        before = self.failures.get(key)
         try:
-            delay = await self._pass(key, subject, failure)
+            delay = await self._pass(key, subject, before)
         except (Denied, Refused, NameTaken, Overridden) as error:
-            return self._failed(key, failure, verdict_of(error))
-        if self.failures.pop(key, None):
-            return 0.0  # report that it is over
-        return delay
+            failure = self.failures[key] = Failure(verdict_of(error), subject.generation)
+            return FAILURE_SECONDS if before == failure else 0.0  # the next pass says it; at once when it is news
+        return 0.0 if self.failures.pop(key, None) else delay  # at once, to report that it is over
 
-    async def _pass(self, key: Key, subject: Subject, failure: Verdict | None) -> float | None:
+    async def _pass(self, key: Key, subject: Subject, failure: Failure | None) -> float | None:
         now = self.clock()
         observation = await self.observer.observe(subject, failure)
         memory = self.memories.get(key, Memory())
@@ -71,8 +70,3 @@ class Reconciler:
         self.memories[key] = decision.memory
         await self.applier.apply(subject, decision, manifests)
         return decision.requeue_seconds
-
-    def _failed(self, key: Key, before: Verdict | None, verdict: Verdict) -> float:
-        """Remember why, so that the next pass says it; at once when it is news."""
-        self.failures[key] = verdict
-        return FAILURE_SECONDS if before == verdict else 0.0

@@ -40,6 +40,14 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """What the last attempt to act ran into, and the generation of the spec that it was made for."""
+
+    verdict: Verdict
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a condition says: `True`, `False` or `Unknown`, and why."""
 
@@ -140,6 +148,8 @@ class Observation:
     """Read only while a ConfigMap model is being resolved, was rejected, or its new pods do not find their copy."""
     failure: Verdict | None = None
     """Why the last attempt to act did not succeed (a right that is missing, a name that is taken)."""
+    failure_is_old: bool = False
+    """That attempt was made for an earlier spec: this one may fare better."""
     stable_source: SourceLook | None = None
     """None: nobody looked, or somebody who was asked did not answer."""
 

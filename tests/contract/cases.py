@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from serinus_api import names
-from serinus_operator.cluster.errors import Conflict, Missing, Refused
+from serinus_operator.cluster.errors import Conflict, Invalid, Missing, Refused
 from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -409,6 +409,28 @@ async def test_event_is_recorded_once_and_counted_up(surface: Surface) -> None:
     await surface.cluster.record_event(event(2))
     live = await found(surface, EVENT, "iris.1a2b3c4d")
     assert (live["count"], live["reason"]) == (2, "Ready")
+
+
+async def test_field_that_a_kind_does_not_have_is_invalid_by_its_name(surface: Surface) -> None:
+    """Dropped in silence, it would be missed, and written again, for ever."""
+    with pytest.raises(Invalid, match=r"spec\.flavour"):
+        await surface.cluster.create(model(surface, flavour="vanilla"))
+    live = await created_model(surface)
+    with pytest.raises(Invalid, match=r"spec\.flavour"):
+        await surface.cluster.apply(model(surface, flavour="vanilla"), bound(live))
+    assert (await found(surface, MODEL_DEPLOYMENT, "iris"))["metadata"]["generation"] == 1
+
+
+async def test_misspelt_affinity_of_a_pod_is_invalid_by_its_name(surface: Surface) -> None:
+    if not surface_has_controllers(surface):
+        pytest.skip("built-in kinds are not validated here; affinity needs a cluster")
+    misspelt = deployment(surface)
+    misspelt["spec"]["template"]["spec"]["affinity"] = {"nodeAffinty": {}}
+    with pytest.raises(Invalid, match=r"affinity\.nodeAffinty"):
+        await surface.cluster.create(misspelt)
+    live = await surface.cluster.create(deployment(surface))
+    with pytest.raises(Invalid, match=r"affinity\.nodeAffinty"):
+        await surface.cluster.apply(misspelt, bound(live))
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)

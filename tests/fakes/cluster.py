@@ -14,7 +14,7 @@ from typing import Any
 from tests.fakes.defaults import defaulted
 from tests.fakes.merge import applied, clone
 
-from serinus_operator.cluster.errors import ClusterError, Conflict, Missing, Refused, Terminating
+from serinus_operator.cluster.errors import ClusterError, Conflict, Invalid, Missing, Terminating
 from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -177,6 +177,8 @@ class FakeCluster:
 
     async def create(self, manifest: Manifest) -> Manifest:
         def act() -> Manifest:
+            if unknown := _misspelt(manifest):
+                raise Invalid(f'{manifest["kind"]} cannot be handled: strict decoding error: unknown field "{unknown}"')
             namespace = manifest["metadata"]["namespace"]
             if namespace in self.terminating:
                 raise Terminating(
@@ -264,6 +266,8 @@ class FakeCluster:
                 raise fault.error
 
     def _apply(self, manifest: Manifest, precondition: Precondition, manager: str) -> Manifest:
+        if unknown := _misspelt(manifest):
+            raise Invalid(f"failed to create typed patch object: .{unknown}: field not declared in schema")
         live = self._live(manifest, precondition)
         key = (_address(manifest), manager)
         merged = applied(live, manifest, self._applied.get(key, {}))
@@ -346,6 +350,16 @@ def _disown(manifest: Manifest) -> None:
     del manifest["metadata"]["ownerReferences"]
 
 
+def _misspelt(manifest: Manifest) -> str | None:
+    """The path of an unknown field of a pod's affinity, the one place where a user's words reach a pod unjudged."""
+    pod = {POD.kind: "spec", DEPLOYMENT.kind: "spec.template.spec"}.get(manifest["kind"])
+    spec: Any = manifest
+    for name in pod.split(".") if pod else ():
+        spec = spec.get(name, {})
+    unknown = sorted(set(spec.get("affinity", {}) if pod else ()) - {"nodeAffinity", "podAffinity", "podAntiAffinity"})
+    return f"{pod}.affinity.{unknown[0]}" if unknown else None
+
+
 def _check_immutable(live: Manifest, changed: Manifest) -> None:
     fixed = {
         CONFIG_MAP.kind: ("data", "binaryData", "immutable") if live.get("immutable") else (),
@@ -356,4 +370,4 @@ def _check_immutable(live: Manifest, changed: Manifest) -> None:
     if live["kind"] == DEPLOYMENT.kind:
         same = live["spec"]["selector"] == changed["spec"]["selector"]
     if not same:
-        raise Refused(f'{live["kind"]} "{live["metadata"]["name"]}" is invalid: field is immutable')
+        raise Invalid(f'{live["kind"]} "{live["metadata"]["name"]}" is invalid: field is immutable')

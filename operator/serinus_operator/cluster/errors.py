@@ -4,7 +4,8 @@
     ├── Conflict        409: somebody wrote since we looked, or the name is taken; look again
     ├── Missing         404 on a write: the object went away in between
     ├── Denied          403 by RBAC; carries the verb and the resource
-    ├── Refused         403 by quota, limits or Pod Security, 413, 422: the API server's own words
+    ├── Refused         403 by quota, limits or Pod Security, any code by an admission policy: in its own words
+    │   └── Invalid     400, 413, 422, and the 500 of an apply with an unknown field: never to be taken as it is
     ├── NameTaken       the name of a child belongs to somebody else's object
     ├── Overridden      what we set in a child is changed back by somebody else
     ├── Terminating     403 because the namespace is going away
@@ -44,7 +45,11 @@ class Denied(ClusterError):
 
 
 class Refused(ClusterError):
-    """Admission or validation said no, in the words of the message."""
+    """Admission said no, in the words of the message; it may say yes later."""
+
+
+class Invalid(Refused):
+    """Validation said no, in the words of the message; the same object will never be taken."""
 
 
 class Terminating(ClusterError):

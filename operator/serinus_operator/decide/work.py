@@ -25,6 +25,7 @@ NOT_STARTED = frozenset(
         Reason.IMAGE_PULL_FAILED,
         Reason.CONTAINER_CONFIG_ERROR,
         Reason.PODS_REFUSED,
+        Reason.REJECTED_BY_API_SERVER,
         Reason.RBAC_DENIED,
         Reason.NAME_CONFLICT,
         Reason.STARTING,

@@ -19,6 +19,8 @@ from serinus_api.v1alpha1 import Condition
 from serinus_operator.state import Decision, Finding, Health, Instant, Observation, Subject, Verdict
 
 MESSAGE_LIMIT = 4096
+FINAL_FAILURES = frozenset({Reason.NAME_CONFLICT, Reason.OVERRIDDEN, Reason.REJECTED_BY_API_SERVER})
+"""What no waiting will cure. Of a new spec it is not said before that has been tried: a pipeline gives up on it."""
 
 
 def build_conditions(
@@ -31,8 +33,8 @@ def build_conditions(
         **decision.findings,
     }
     health = Health.WORKING if observation.failure and decision.health is Health.SETTLED else decision.health
-    if observation.failure and observation.failure.reason in (Reason.NAME_CONFLICT, Reason.OVERRIDDEN):
-        health = Health.STALLED
+    if observation.failure and observation.failure.reason in FINAL_FAILURES:
+        health = Health.WORKING if observation.failure_is_old else Health.STALLED
     if health is Health.WORKING:
         findings[ConditionType.RECONCILING] = Finding("True", findings[ConditionType.READY].verdict)
     elif health is Health.STALLED:

@@ -1,12 +1,14 @@
 """The API server says no, or says nothing: rights, quotas, admission, conflicts, outages."""
 
+from typing import Any
+
 import pytest
 from tests.fakes.kubelet import running
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
 from serinus_api import names
-from serinus_operator.cluster.errors import Conflict, Denied, Missing, Refused, Unavailable
-from serinus_operator.cluster.port import DEPLOYMENT, MODEL_DEPLOYMENT
+from serinus_operator.cluster.errors import Conflict, Denied, Invalid, Missing, Refused, Unavailable
+from serinus_operator.cluster.port import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLOYMENT
 
 TWO = {"uri": "configmap://iris-model-2/model.onnx"}
 QUOTA = 'pods "iris-x" is forbidden: exceeded quota: compute, requested: limits.memory=512Mi, used: 1Gi, limited: 1Gi'
@@ -136,6 +138,65 @@ async def test_serving_pods_that_are_refused_show_the_words_and_heal(world: Worl
     assert not world.status()["rejected"]
     world.kubelet.refusal = lambda revision: None
     world.kubelet.sync()
+    await world.ready(within=30)
+
+
+MISSPELT = {"affinity": {"nodeAffinty": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}}
+
+
+async def test_misspelt_affinity_is_named_at_once_beside_the_revision_that_serves_and_heals(world: World) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    stable = await world.ready()
+    world.apply(model(model=TWO, runtime=MISSPELT))
+    await world.until(lambda: world.says("Stalled", "True", "RejectedByAPIServer"), within=5)
+    message = world.condition("Ready")["message"]
+    assert 'unknown field "spec.affinity.nodeAffinty"' in message
+    assert message.endswith("correct spec.runtime.affinity")
+    assert world.says("Available", "True", "Serving")
+    assert not world.condition("Reconciling")
+    world.cluster.remove(DEPLOYMENT, NAMESPACE, stable)
+    await world.until(lambda: bool(world.object(DEPLOYMENT, stable)), within=5)
+    seen: list[tuple[int, str]] = []
+    world.cluster.watchers.append(lambda event, manifest: seen.append(stalled(manifest)))
+    corrected = world.apply(model(model=TWO))["metadata"]["generation"]
+    assert await world.ready() != stable
+    assert (corrected, "True") not in seen, "what the old spec ran into is not held against the new one"
+
+
+def stalled(manifest: dict[str, Any]) -> tuple[int, str]:
+    found = [c for c in manifest.get("status", {}).get("conditions", ()) if c["type"] == "Stalled"]
+    return (found[0]["observedGeneration"], found[0]["status"]) if found else (0, "")
+
+
+async def test_revision_of_an_age_that_dropped_misspelt_fields_holds_nothing_up(world: World) -> None:
+    """Its Deployment lacks what its record says, and no apply can put it there."""
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    stable = await world.ready()
+    record = world.object(CONTROLLER_REVISION, stable)
+    assert record
+    record["data"]["template"]["spec"].update(MISSPELT)
+    await world.restart()
+    await world.until(lambda: world.says("Stalled", "True", "RejectedByAPIServer"), within=90)
+    assert "spec.template.spec.affinity.nodeAffinty: field not declared" in world.condition("Ready")["message"]
+    assert world.says("Available", "True", "Serving")
+    world.apply(model(model=TWO))
+    assert await world.ready(within=60) != stable
+
+
+async def test_invalid_child_is_stalled_at_once_and_tried_again_now_and_then(world: World) -> None:
+    words = 'Pod "iris-pf" is invalid: spec.containers[0].resources.requests: Invalid value: "2Gi": must be less than'
+    fault = world.cluster.fail(Invalid(words), verb="create", kind="Pod")
+    world.apply(model())
+    await world.until(lambda: world.says("Stalled", "True", "RejectedByAPIServer"), within=5)
+    assert words in world.condition("Ready")["message"]
+    assert world.condition("Ready")["message"].endswith("correct spec.runtime.resources")
+    struck, since = fault.struck, len(world.changes())
+    await world.advance(120)
+    assert fault.struck - struck <= 14
+    assert {call.verb for call in world.changes()[since:]} <= {"status"}, "the phase's clock, and no news"
+    fault.lift()
     await world.ready(within=30)
 
 
