@@ -259,6 +259,15 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """Which ModelDeployment, where that is all that is known of it."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenderOptions:
     """What rendering takes from the operator's settings."""
 

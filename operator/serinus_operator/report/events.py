@@ -4,9 +4,11 @@ from collections import OrderedDict
 
 from serinus_api import names
 from serinus_api.v1alpha1 import Condition
-from serinus_operator.state import Instant, Manifest, Subject
+from serinus_operator.state import Instant, Manifest, Reference, Subject
 
 REMEMBERED = 2048
+BURST = 25.0
+REFILL_SECONDS = 60.0
 NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy"})
 
 
@@ -15,8 +17,22 @@ class EventBook:
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def event(self, subject: Subject, condition: Condition, now: Instant) -> Manifest:
+    def admits(self, uid: str, now: Instant) -> bool:
+        """Whether this ModelDeployment may have one more Event now; takes a token if so.
+
+        tokens = min(BURST, tokens + elapsed / REFILL_SECONDS): 25 at once, then one a minute. The log has them all.
+        """
+        tokens, since = self._buckets.pop(uid, (BURST, now.monotonic))
+        tokens = min(BURST, tokens + (now.monotonic - since) / REFILL_SECONDS)
+        admitted = tokens >= 1
+        self._buckets[uid] = (tokens - admitted, now.monotonic)
+        if len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+        return admitted
+
+    def event(self, subject: Subject | Reference, condition: Condition, now: Instant) -> Manifest:
         """The Event for a condition's transition, with its count and its first and last time."""
         key = f"{subject.uid}/{condition.type}/{condition.status}/{condition.reason}/{condition.message}"
         count, first = self._counts.pop(key, (0, now.timestamp()))

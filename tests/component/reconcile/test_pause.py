@@ -1,12 +1,13 @@
 """`spec.paused`, fields of later versions, and specs that this version cannot read."""
 
+import logging
 from typing import Any
 
 import pytest
 from tests.fakes.kubelet import running
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
-from serinus_operator.cluster.port import DEPLOYMENT, MODEL_DEPLOYMENT
+from serinus_operator.cluster.port import DEPLOYMENT, EVENT, MODEL_DEPLOYMENT
 
 TWO = {"uri": "configmap://iris-model-2/model.onnx"}
 
@@ -181,8 +182,9 @@ UNREADABLE: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("spec", "where"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
 async def test_spec_of_a_newer_version_is_refused_and_the_stable_revision_untouched(
-    world: World, spec: dict[str, Any], where: str
+    world: World, spec: dict[str, Any], where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     world.apply(model())
     stable = await world.ready()
     since = len(world.cluster.calls)
@@ -192,6 +194,9 @@ async def test_spec_of_a_newer_version_is_refused_and_the_stable_revision_untouc
     assert "upgrade the operator" in world.condition("Ready")["message"]
     assert world.says("Stalled", "True", "InvalidSpec")
     assert not world.condition("Reconciling")
+    await world.until(lambda: "InvalidSpec" in [e["reason"] for e in world.cluster.of(EVENT)])
+    told = [(r.condition, r.reason) for r in caplog.records if r.message == "Condition changed"]  # type: ignore[attr-defined]
+    assert told[-2:] == [("Ready", "InvalidSpec"), ("Stalled", "InvalidSpec")]
     assert world.status()["observedGeneration"] == world.live()["metadata"]["generation"]
     await world.advance(300)
     assert [str(c) for c in world.changes(since) if c.kind != "Event"] == ["status ModelDeployment iris"]

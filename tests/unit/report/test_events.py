@@ -5,7 +5,7 @@ from tests.unit.decide.subjects import at, subject
 
 from serinus_api import names
 from serinus_api.v1alpha1 import Condition
-from serinus_operator.report.events import REMEMBERED, EventBook, is_news, is_warning
+from serinus_operator.report.events import BURST, REFILL_SECONDS, REMEMBERED, EventBook, is_news, is_warning
 
 
 def condition(
@@ -94,3 +94,20 @@ def test_what_is_worth_an_event(kind: str, status: str, reason: str, before: Con
 )
 def test_what_is_worth_a_warning(kind: str, status: str, reason: str, warning: bool) -> None:
     assert is_warning(condition(kind, status, reason)) is warning
+
+
+def test_events_of_one_model_are_limited_and_those_of_others_are_not() -> None:
+    """25 at once, then one a minute: an hour of a message that never stays the same makes 85, not 3,600."""
+    book = EventBook()
+    assert sum(book.admits("u1", at(second)) for second in range(3600)) == BURST + 3600 // REFILL_SECONDS - 1
+    assert book.admits("u2", at(3600))
+
+
+def test_buckets_are_bounded_and_full_again_after_a_rest() -> None:
+    book = EventBook()
+    while book.admits("u1", at(0)):
+        pass
+    assert sum(book.admits("u1", at(BURST * REFILL_SECONDS)) for _ in range(100)) == BURST
+    for number in range(REMEMBERED + 50):
+        book.admits(f"other-{number}", at(0))
+    assert len(book._buckets) == REMEMBERED
