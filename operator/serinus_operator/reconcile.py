@@ -18,6 +18,7 @@ from serinus_operator.observe import Observer, read_subject
 from serinus_operator.queue import Key
 from serinus_operator.render import render
 from serinus_operator.report.failure import verdict_of
+from serinus_operator.report.undecided import bug
 from serinus_operator.report.write import Reporter
 from serinus_operator.settings import Settings
 from serinus_operator.state import Failure, Instant, Memory, RenderOptions, Subject
@@ -58,6 +59,12 @@ class Reconciler:
             failure = self.failures[key] = Failure(verdict_of(error), subject.generation)
             return FAILURE_SECONDS if before == failure else 0.0  # the next pass says it; at once when it is news
         return 0.0 if self.failures.pop(key, None) else delay  # at once, to report that it is over
+
+    async def report_bug(self, key: Key, error: Exception) -> None:
+        """Say that passes end in a bug of ours; the first that does not takes it back."""
+        if manifest := self.observer.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name):
+            failure = self.failures[key] = Failure(bug(error), manifest["metadata"].get("generation", 0))
+            await self.reporter.report_bug(manifest, failure.verdict, self.clock())
 
     async def _pass(self, key: Key, subject: Subject, failure: Failure | None) -> float | None:
         now = self.clock()

@@ -8,7 +8,7 @@ from tests.fakes.world import NAMESPACE, World, config_map, model
 
 from serinus_api import names
 from serinus_operator.cluster.errors import Conflict, Denied, Invalid, Missing, Refused, Unavailable
-from serinus_operator.cluster.port import CONTROLLER_REVISION, DEPLOYMENT, MODEL_DEPLOYMENT
+from serinus_operator.cluster.port import CONTROLLER_REVISION, DEPLOYMENT, EVENT, MODEL_DEPLOYMENT
 
 TWO = {"uri": "configmap://iris-model-2/model.onnx"}
 QUOTA = 'pods "iris-x" is forbidden: exceeded quota: compute, requested: limits.memory=512Mi, used: 1Gi, limited: 1Gi'
@@ -298,6 +298,34 @@ async def test_bug_in_one_model_does_not_stop_the_others(world: World) -> None:
     await world.ready()
     await world.advance(5)
     assert world.process.telemetry.registry.get_sample_value("serinus_reconciles_total", {"result": "error"}) > 1
+
+
+BUGS = [("get", "ConfigMap"), ("create", "Deployment"), ("apply", "Deployment")]
+
+
+@pytest.mark.parametrize(("verb", "kind"), BUGS, ids=["before the report", "after it", "of a model that serves"])
+async def test_bug_that_strikes_again_is_told_once_and_taken_back(world: World, verb: str, kind: str) -> None:
+    """What the operator says stays true while it cannot go on, and no two statuses are written in turn."""
+    world.apply(model())
+    if verb == "apply":
+        stable = await world.ready()
+        world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, lambda d: d["spec"].update(strategy={"type": "Recreate"}))
+    fault = world.cluster.fail(ZeroDivisionError(f"secret {id(world)}"), verb=verb, kind=kind)
+    await world.until(lambda: world.says("Ready", "False", "InternalError"))
+    message = world.condition("Ready")["message"]
+    assert "ZeroDivisionError" in message
+    assert "operator's log" in message
+    assert "secret" not in message
+    assert world.says("Reconciling", "True", "InternalError")
+    await world.until(lambda: "InternalError" in [e["reason"] for e in world.cluster.of(EVENT)])
+    await world.advance(20)
+    since = len(world.changes())
+    await world.advance(200)
+    assert fault.struck > 10
+    assert len(world.changes(0)[since:]) <= 7, "the phase's clock at most"
+    assert world.says("Ready", "False", "InternalError")
+    fault.lift()
+    await world.ready(within=30)
 
 
 async def test_candidate_waits_while_only_some_of_its_pods_find_a_place(world: World) -> None:
