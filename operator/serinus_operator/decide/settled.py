@@ -23,13 +23,13 @@ class Settling:
 
 
 def settle(subject: Subject, observation: Observation, memory: Memory, now: Instant, replicas: int) -> Settling:
-    """Ready once all pods answer through the entry Service; stalled when they take longer than the deadline."""
+    """Ready once all pods answer through the entry Service; stalled when they, or a write, take past the deadline."""
     stable = subject.status.stable_revision or ""
     clock = f"{subject.uid}/settled/{stable}"
     changed = changed_source(subject, observation)
     findings = _findings(observation, stable, changed)
     kept = kept_sizes(subject, observation, replicas).get(stable)
-    problem = _missing(observation, stable, replicas if kept is None else kept, subject.name)
+    problem = _missing(observation, stable, replicas if kept is None else kept, subject.name) or observation.failure
     if problem is None and kept is not None:
         message = f"{stable} keeps {_replicas(kept)}, not the {replicas} of spec.replicas: {changed}"
         return Settling(Health.STALLED, Verdict(Reason.SOURCE_CHANGED, message), Memory(), findings)

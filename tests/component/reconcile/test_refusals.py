@@ -87,8 +87,12 @@ async def test_right_to_list_that_is_taken_away_is_named_quietly_and_heals(
     assert world.says("Available", "True", "Serving")
     await world.advance(5)
     since = len(world.cluster.calls)
-    await world.advance(600)
+    await world.advance(500)
     assert world.cluster.calls[since:] == []
+    await world.until(lambda: world.says("Stalled", "True", "RBACDenied"), within=100)
+    since = len(world.cluster.calls)
+    await world.advance(600)
+    assert [call for call in world.cluster.calls[since:] if call.kind != "Event"] == []
     fault.lift()
     assert await world.ready(within=30) == stable
 
@@ -104,6 +108,24 @@ async def test_operator_that_may_not_list_from_the_start_does_nothing(world: Wor
     assert world.cluster.calls == []
     fault.lift()
     await world.ready(within=30)
+
+
+async def test_settled_model_whose_write_fails_stalls_after_its_deadline_and_heals(world: World) -> None:
+    """api.md: what may heal by itself is Reconciling until the deadline, whatever else is well."""
+    world.apply(model(runtime={"startupDeadlineSeconds": 60}))
+    stable = await world.ready()
+    fault = world.cluster.fail(Denied("patch", "deployments.apps"), verb="apply", kind="Deployment")
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, lambda d: d["spec"].update(strategy={"type": "Recreate"}))
+    await world.until(lambda: world.says("Reconciling", "True", "RBACDenied"))
+    await world.advance(40)
+    assert world.says("Reconciling", "True", "RBACDenied")
+    await world.until(lambda: world.says("Stalled", "True", "RBACDenied"), within=45)
+    assert not world.condition("Reconciling")
+    assert world.says("Ready", "False", "RBACDenied")
+    assert world.says("Available", "True", "Serving")
+    fault.lift()
+    await world.ready(within=30)
+    assert not world.condition("Stalled")
 
 
 async def test_event_that_cannot_be_written_holds_nothing_up(world: World) -> None:
