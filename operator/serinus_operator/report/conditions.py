@@ -1,4 +1,4 @@
-"""Conditions from a decision. Pure; the only author of `Ready`.
+"""Conditions from a decision. Pure; the only author of `Ready`, but for `undecided.py` where there is no decision.
 
     health     Ready            Reconciling   Stalled (reason)
     ─────────  ───────────────  ────────────  ─────────────────────────────────────────────────────
@@ -9,6 +9,9 @@
 
 ¹ Unknown while nothing has been found wrong and nothing has ever served. Reconciling and Stalled are present only when
 true, never both: kstatus takes the first it finds.
+
+A failed write goes before the decision: Ready is False for it. A settled health becomes Working then, and any becomes
+Stalled by what no waiting will cure (`FINAL_FAILURES`), or Working while the present spec has not been tried yet.
 """
 
 from collections.abc import Iterable, Sequence
