@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from serinus_api import names
 from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus
 from serinus_operator.cache import Cache
-from serinus_operator.cluster.errors import ClusterError, FenceLost
+from serinus_operator.cluster.errors import ClusterError, Denied, FenceLost, Refused
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
 from serinus_operator.report.events import EventBook, is_news
@@ -34,8 +34,7 @@ class Reporter:
         if status == subject.status:
             return
         precondition = Precondition(uid=subject.uid, resource_version=subject.resource_version)
-        written = await self.cluster.apply_status(status_manifest(subject, status), precondition)
-        self.cache.put(written)
+        await self._write(status_manifest(subject, status), precondition)
         await self._tell(subject, subject.status.conditions, status.conditions, now)
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
@@ -59,9 +58,18 @@ class Reporter:
             "status": status,
         }
         precondition = Precondition(uid=meta["uid"], resource_version=meta["resourceVersion"])
-        self.cache.put(await self.cluster.apply_status(body, precondition))
+        await self._write(body, precondition)
         about = Reference(meta["namespace"], meta["name"], meta["uid"])
         await self._tell(about, readable(before.get("conditions", ())), readable(status["conditions"]), now)
+
+    async def _write(self, manifest: Manifest, precondition: Precondition) -> None:
+        try:
+            self.cache.put(await self.cluster.apply_status(manifest, precondition))
+        except (Denied, Refused) as error:
+            meta = manifest["metadata"]
+            where = f"{meta['namespace']}/{meta['name']}"
+            log.warning("Status not written", extra={"object": where, "error": str(error)})  # no condition can say it
+            raise
 
     async def _tell(
         self, about: Subject | Reference, before: Sequence[Condition], after: Sequence[Condition], now: Instant

@@ -207,6 +207,20 @@ async def test_revision_of_an_age_that_dropped_misspelt_fields_holds_nothing_up(
     assert await world.ready(within=60) != stable
 
 
+async def test_status_that_is_refused_is_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """An operator newer than its CRD: no condition can say it."""
+    words = "failed to create typed patch object (ml/iris): .status.mood: field not declared in schema"
+    fault = world.cluster.fail(Invalid(words), verb="status")
+    world.apply(model())
+    await world.until(lambda: fault.struck > 0)
+    await world.advance(1)
+    told = [r for r in caplog.records if r.message == "Status not written"]
+    assert words in told[0].error  # type: ignore[attr-defined]
+    assert len(told) <= 3
+    fault.lift()
+    await world.ready()
+
+
 async def test_invalid_child_is_stalled_at_once_and_tried_again_now_and_then(world: World) -> None:
     words = 'Pod "iris-pf" is invalid: spec.containers[0].resources.requests: Invalid value: "2Gi": must be less than'
     fault = world.cluster.fail(Invalid(words), verb="create", kind="Pod")
