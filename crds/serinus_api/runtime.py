@@ -27,6 +27,8 @@ CA_MOUNT = "/etc/serinus/ca"
 """Where the ConfigMap with extra trusted certificates is mounted."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT_BYTES = 3072
+DOWNLOAD_BYTES = 2 * 1024**3
+"""Largest download where the operator says nothing else."""
 HEADER_REVISION = "x-serinus-revision"
 HEADER_VIA = "x-serinus-via"
 VIA = ("direct", "split", "match", "shadow")
@@ -55,8 +57,8 @@ class ModelSource(ApiModel):
     """File below `MODEL_MOUNT` for mounted sources (relative, no `..`); None for sources that are downloaded."""
     digest: str | None = None
     """`sha256:<64 hex>` that the bytes must have; None in a preflight without a pin."""
-    max_bytes: int = 2 * 1024**3
-    """Largest model accepted, external data included (bytes)."""
+    max_bytes: int = DOWNLOAD_BYTES
+    """Largest download (bytes). What is mounted is bounded by its volume."""
     ca_file: str | None = None
     """PEM file with extra trusted certificates for the download, or a folder of such files (`CA_MOUNT`)."""
     allow_hosts: tuple[str, ...] = ()

@@ -6,13 +6,14 @@ resourceVersion of the object that it was decided on. A child that is refused do
 beyond the quota must not keep the stable revision from being repaired.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from serinus_api import names
 from serinus_operator.cache import Cache, controller_of
-from serinus_operator.cluster.errors import Conflict, Denied, NameTaken, Refused
+from serinus_operator.cluster.errors import Conflict, Denied, NameTaken, Overridden, Refused
 from serinus_operator.cluster.port import (
     CHILDREN,
     CONFIG_MAP,
@@ -26,7 +27,8 @@ from serinus_operator.cluster.port import (
     Precondition,
     kind_of,
 )
-from serinus_operator.drift import differs
+from serinus_operator.contest import REMEMBERED, Contest
+from serinus_operator.drift import changed_field, differs
 from serinus_operator.queue import Key
 from serinus_operator.render import owned
 from serinus_operator.state import Decision, Subject
@@ -42,18 +44,20 @@ class Applier:
 
     cluster: Cluster
     cache: Cache
+    contests: dict[tuple[str, str], Contest] = field(default_factory=dict)
+    """By kind and UID: repairs that did not last."""
 
     async def apply(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
         """Bring all children of one ModelDeployment to what was decided. Raises the first refusal, at the end."""
         if decision.frozen:
             return
-        refusals: list[Denied | Refused | NameTaken] = []
+        refusals: list[Denied | Refused | NameTaken | Overridden] = []
         for manifest in manifests:
             if refusals and kind_of(manifest) is POD:
                 continue  # a preflight needs its record and its copy of the model
             try:
                 await self._ensure(manifest)
-            except (Denied, Refused, NameTaken) as refusal:
+            except (Denied, Refused, NameTaken, Overridden) as refusal:
                 refusals.append(refusal)
         await self._scale(subject, decision)
         await self._prune(subject, decision, manifests)
@@ -109,18 +113,30 @@ class Applier:
 
     async def _repair(self, live: Manifest, manifest: Manifest) -> None:
         """Apply the manifest; where somebody else's additions remain, write the whole of what we render."""
-        wanted = _keep_replicas(manifest, live)
+        wanted, now = _keep_replicas(manifest, live), asyncio.get_running_loop().time()
+        contest = self.contests.setdefault((live["kind"], live["metadata"]["uid"]), Contest())
+        if not contest.holds(wanted, live, now):
+            live = await self._write(wanted, live)
+            lacks = changed_field(wanted, live) is not None
+            contest.written(wanted, live, now, lacks=lacks, differs=differs(wanted, live))
+        if len(self.contests) > REMEMBERED:
+            del self.contests[next(iter(self.contests))]
+        if changed := changed_field(wanted, live):
+            raise Overridden(live["kind"], live["metadata"]["name"], changed)
+
+    async def _write(self, wanted: Manifest, live: Manifest) -> Manifest:
         after = await self.cluster.apply(wanted, _precondition(live))
         if differs(wanted, after):
             after = await self.cluster.replace(_whole(wanted, after), _precondition(after))
         self.cache.put(after)
+        return after
 
     async def _scale(self, subject: Subject, decision: Decision) -> None:
         for revision in decision.running:
-            live = self.cache.get(DEPLOYMENT, subject.namespace, revision)
-            if live is None or revision == _leaving(decision) or live["spec"].get("replicas") == decision.replicas:
+            live, size = self.cache.get(DEPLOYMENT, subject.namespace, revision), decision.size_of(revision)
+            if live is None or revision == _leaving(decision) or live["spec"].get("replicas") == size:
                 continue
-            await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, decision.replicas, _precondition(live))
+            await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, size, _precondition(live))
 
     async def _prune(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
         """Remove what is ours and no longer wanted. Records without an owner that are wanted are adopted."""
@@ -136,6 +152,8 @@ class Applier:
                     continue
                 if (kind.kind, meta["name"]) not in wanted:
                     await self.cluster.delete(kind, subject.namespace, meta["name"], _precondition(live))
+                    self.contests.pop((live["kind"], meta["uid"]), None)
+                    self.cache.drop(live)  # or the next pass, before the watch tells, would delete it again
                 elif kind is CONTROLLER_REVISION and owner is None:
                     await self._mark(live, {**owned(subject), "labels": meta["labels"]})
 

@@ -3,12 +3,21 @@
 import logging
 from typing import Protocol
 
-from serinus_operator.cluster.errors import Conflict, FenceLost, Missing, Terminating, Unavailable, Unwritable
+from serinus_operator.cluster.errors import (
+    ClusterError,
+    Conflict,
+    FenceLost,
+    Missing,
+    Terminating,
+    Unavailable,
+    Unwritable,
+)
 from serinus_operator.queue import Key, RetryLater
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+TOLD_FROM = 2
 
 
 class Term(Protocol):
@@ -25,6 +34,7 @@ class Guard:
         self._reconciler = reconciler
         self._fence = fence
         self._telemetry = telemetry
+        self._bugs: dict[Key, int] = {}
 
     async def __call__(self, key: Key) -> float | None:
         """One guarded pass; raises RetryLater alone."""
@@ -50,6 +60,20 @@ class Guard:
             except Exception as error:  # a bug of ours must cost one pass, not the loop
                 self._telemetry.reconciles.labels("error").inc()
                 log.exception("Reconcile failed", extra={"key": str(key)})
+                await self._tell(key, error)
                 raise RetryLater from error
+        self._bugs.pop(key, None)
         self._telemetry.reconciles.labels("ok").inc()
         return delay
+
+    async def _tell(self, key: Key, error: Exception) -> None:
+        """Put a bug into the status when it strikes twice in a row; once may have been a moment's."""
+        self._bugs[key] = self._bugs.get(key, 0) + 1
+        if self._bugs[key] < TOLD_FROM:
+            return
+        try:
+            await self._reconciler.report_bug(key, error)
+        except ClusterError as outage:
+            log.warning("Failure not told", extra={"key": str(key), "error": str(outage)})
+        except Exception:  # whoever reports a bug may run into it as well
+            log.exception("Failure not told", extra={"key": str(key)})

@@ -72,11 +72,12 @@ class Operator:
             options=RenderOptions(
                 image_pull_policy=settings.runtime_image_pull_policy,
                 allow_hosts=settings.allow_hosts,
+                max_download_bytes=settings.max_download_bytes,
                 operator_namespace=settings.namespace,
                 operator_labels=settings.operator_pod_labels or {},
                 log_format=settings.log_format,
             ),
-            observer=Observer(self.cluster, self.cache, self.pods.source_changed),
+            observer=Observer(self.cluster, self.cache, self.pods.look),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
         )

@@ -1,19 +1,21 @@
 """From the cache and a few live reads to one frozen `Observation`. I/O; decides nothing.
 
 Live reads are made only where nothing is watched: the ConfigMap of a model while it is being resolved or was refused,
-and the pods' own word on a source that can change under them.
+now and then the copy of it that a revision holds, and the pods' own word on a source that can change under them.
 """
 
+import asyncio
 import base64
 import hashlib
+import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from serinus_api import names
 from serinus_api.base import ApiModel
 from serinus_api.conditions import Reason
-from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash
+from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash, unsupported_fields
 from serinus_operator.cache import Cache, controller_of
 from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import (
@@ -29,19 +31,24 @@ from serinus_operator.cluster.port import (
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
-from serinus_operator.sources import parse_source
+from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import (
+    Failure,
     Observation,
     PodState,
+    Progress,
     RevisionRecord,
+    SourceLook,
     SourceState,
     Subject,
     Verdict,
     WorkloadState,
 )
 
-AskPods = Callable[[list[Manifest]], Awaitable[str | None]]
-"""Asks ready pods whether their source has changed under them (`metrics.source_changed`)."""
+AskPods = Callable[[list[Manifest]], Awaitable[SourceLook | None]]
+"""Asks ready pods whether their source has changed under them (`PodMetrics.look`)."""
+COPY_SECONDS = 600.0
+"""ConfigMaps are not watched, so the copy of a settled model is looked at once in so long."""
 
 
 class _Spec(ApiModel):
@@ -68,7 +75,6 @@ def read_subject(manifest: Manifest) -> Subject:
         spec=parsed.spec,
         status=parsed.status,
         annotations=meta.annotations,
-        deleting=meta.deletion_timestamp is not None,
     )
 
 
@@ -79,22 +85,31 @@ class Observer:
     cluster: Cluster
     cache: Cache
     ask_pods: AskPods
+    copies_due: dict[Key, float] = field(default_factory=dict)
+    """When to look at the copy of a model."""
+    held: dict[Key, SourceState] = field(default_factory=dict)
+    """What the ConfigMap of a model held when its digest was found."""
 
-    async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
-        """Everything that a decision may look at. `failure` is what the last attempt to act ran into."""
+    async def observe(self, subject: Subject, failure: Failure | None) -> Observation:
+        """Everything that a decision may look at. `failure` is what the last attempt to act ran into.
+
+        A kind that may not be listed is a failure too: what is known of it may be old.
+        """
+        denied = next(iter(self.cache.denied.values()), None)
         pods = self._children(subject, POD)
         preflight = _preflight(subject, pods)
         services = {service["metadata"]["name"]: service for service in self._children(subject, SERVICE)}
         selector = services[subject.name]["spec"].get("selector", {}) if subject.name in services else {}
-        source = await self._source(subject) if _reads_source(subject, preflight) else None
+        records, workloads = self._records(subject), self._workloads(subject, pods)
         return Observation(
-            records=self._records(subject),
-            workloads=self._workloads(subject, pods),
+            records=records,
+            workloads=workloads,
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
-            source=source,
-            failure=failure,
-            source_changed=await self._source_changed(subject, pods),
+            source=await self._source(subject, preflight, records, workloads),
+            failure=failure.verdict if failure else (Verdict(Reason.RBAC_DENIED, str(denied)) if denied else None),
+            failure_is_old=failure is not None and failure.generation != subject.generation,
+            stable_source=await self._stable_source(subject, records, workloads, pods),
         )
 
     def _children(self, subject: Subject, kind: Kind) -> list[Manifest]:
@@ -116,21 +131,78 @@ class Observer:
         deployments = self._children(subject, DEPLOYMENT)
         return {manifest["metadata"]["name"]: workload_state(manifest, pods) for manifest in deployments}
 
-    async def _source(self, subject: Subject) -> SourceState:
+    async def _source(
+        self,
+        subject: Subject,
+        preflight: PodState | None,
+        records: Mapping[str, RevisionRecord],
+        workloads: Mapping[str, WorkloadState],
+    ) -> SourceState | None:
+        """The user's ConfigMap. What gave the digest is held until the copy of it is made: one read serves both."""
         source = parse_source(subject.spec.model.uri)
-        assert source is not None
+        key, resolution = Key(subject.namespace, subject.name), subject.status.resolution
+        if source is None or not _reads_source(subject, source, preflight, workloads, records):
+            self.held.pop(key, None)
+            return None
+        held = self.held.get(key)
+        if held and resolution and resolution.phase is ResolutionPhase.PREFLIGHT and resolution.digest == held.digest:
+            return held
         try:
-            manifest = await self.cluster.get(CONFIG_MAP, subject.namespace, source.object)
+            self.held[key] = await self._read(subject, source)
         except Denied as denied:
             return SourceState(problem=Verdict(Reason.RBAC_DENIED, str(denied)))
+        return self.held[key]
+
+    async def _read(self, subject: Subject, source: Source) -> SourceState:
+        manifest = await self.cluster.get(CONFIG_MAP, subject.namespace, source.object)
         return config_map_source(manifest, source.object, source.path)
 
-    async def _source_changed(self, subject: Subject, pods: list[Manifest]) -> str | None:
-        source = parse_source(subject.spec.model.uri)
-        stable = subject.status.stable_revision
-        if source is None or source.pinned_by_copy or stable is None:
+    async def _stable_source(
+        self,
+        subject: Subject,
+        records: Mapping[str, RevisionRecord],
+        workloads: Mapping[str, WorkloadState],
+        pods: list[Manifest],
+    ) -> SourceLook | None:
+        record = records.get(subject.status.stable_revision or "")
+        source = parse_source(record.uri) if record else None
+        if record is None or source is None or subject.spec.paused:
             return None
-        return await self.ask_pods([p for p in pods if p["metadata"]["labels"].get(names.LABEL_REVISION) == stable])
+        workload = workloads.get(record.name)
+        if not source.pinned_by_copy:
+            ready = {pod.name for pod in workload.pods if pod.progress is Progress.READY} if workload else set()
+            return await self.ask_pods([pod for pod in pods if pod["metadata"]["name"] in ready])
+        if not self._copy_is_due(subject, workload):
+            return None
+        copy = await self.cluster.get(CONFIG_MAP, subject.namespace, record.name)
+        self.copies_due[Key(subject.namespace, subject.name)] = asyncio.get_running_loop().time() + COPY_SECONDS
+        if copy is None:
+            return SourceLook(lost=await self._read(subject, source))
+        if config_map_source(copy, record.name, source.path).digest != record.digest:
+            return SourceLook(f"ConfigMap {record.name} does not hold the model of {record.name}; delete it")
+        return SourceLook()
+
+    def _copy_is_due(self, subject: Subject, workload: WorkloadState | None) -> bool:
+        """Its time has come, or pods are to be made of it, or it is known to be lost."""
+        stable, now = subject.status.stable_revision, asyncio.get_running_loop().time()
+        if workload is None or _lacks_copy(workload) or _known_lost(subject, stable):
+            return True
+        first = now + random.uniform(0, COPY_SECONDS)  # noqa: S311  # a restart must not read them all at once
+        return now >= self.copies_due.setdefault(Key(subject.namespace, subject.name), first)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a ModelDeployment that is gone."""
+        self.copies_due.pop(key, None)
+        self.held.pop(key, None)
+
+
+def _lacks_copy(workload: WorkloadState) -> bool:
+    """Whether a pod has not found its model."""
+    return any(pod.verdict and pod.verdict.reason is Reason.NOT_FOUND for pod in workload.pods)
+
+
+def _known_lost(subject: Subject, stable: str | None) -> bool:
+    return any(revision.name == stable and not revision.restorable for revision in subject.status.revisions)
 
 
 def _may_be_ours(manifest: Manifest, subject: Subject) -> bool:
@@ -184,17 +256,25 @@ def _preflight(subject: Subject, pods: list[Manifest]) -> PodState | None:
     return next((pod_state(p) for p in pods if p["metadata"]["name"] == name), None)
 
 
-def _reads_source(subject: Subject, preflight: PodState | None) -> bool:
-    """Whether the ConfigMap of the model matters now."""
-    source = parse_source(subject.spec.model.uri)
-    if source is None or not source.pinned_by_copy or subject.spec.paused:
+def _reads_source(
+    subject: Subject,
+    source: Source,
+    preflight: PodState | None,
+    workloads: Mapping[str, WorkloadState],
+    records: Mapping[str, RevisionRecord],
+) -> bool:
+    """Whether the ConfigMap of the model matters now: the spec has no revision yet, or may get another chance."""
+    if not source.pinned_by_copy or subject.spec.paused or unsupported_fields(subject.spec):
         return False
-    wanted = spec_hash(subject.spec)
+    wanted, stable = spec_hash(subject.spec), records.get(subject.status.stable_revision or "")
+    if stable and stable.spec_hash == wanted:
+        return False
     if any(r.spec_hash == wanted for r in subject.status.rejected):
         return True
     resolution = subject.status.resolution
     if resolution is None or resolution.spec_hash != wanted:
-        return False
-    return resolution.phase is ResolutionPhase.RESOLVING or (
-        resolution.phase is ResolutionPhase.PREFLIGHT and preflight is None
-    )
+        return True
+    if resolution.phase is ResolutionPhase.PROVISIONING:
+        workload = workloads.get(resolution.revision or "")
+        return workload is not None and _lacks_copy(workload)
+    return resolution.phase is ResolutionPhase.RESOLVING or preflight is None

@@ -72,13 +72,6 @@ class WorkQueue:
         heapq.heappush(self._later, (due, next(self._order), key))
         self._changed.set()
 
-    def forget(self, key: Key) -> None:
-        """Drop what is planned for a key that no longer exists."""
-        self._ready.pop(key, None)
-        self._due.pop(key, None)
-        self._failures.pop(key, None)
-        self._again.discard(key)
-
     @property
     def depth(self) -> int:
         """Keys waiting to be worked on now."""

@@ -1,6 +1,7 @@
 """Everything again, once a minute: lists fill the cache where a watch missed something, and every key is looked at.
 
-So a lost event costs at most one period. The first list is what lets the workers start.
+So a lost event costs at most one period. The first list is what lets the workers start. A kind that may not be listed
+any more is noted in the cache, from where every model tells it, and the others are listed all the same.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ from dataclasses import dataclass, field
 
 from serinus_api import names
 from serinus_operator.cache import Cache
-from serinus_operator.cluster.errors import ClusterError
-from serinus_operator.cluster.port import CHILDREN, MODEL_DEPLOYMENT, Cluster
+from serinus_operator.cluster.errors import ClusterError, Denied
+from serinus_operator.cluster.port import CHILDREN, MODEL_DEPLOYMENT, Cluster, Kind
 from serinus_operator.queue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ class Resync:
                 continue
             self.primed.set()
             self.enqueue_all(spread=self.seconds * JITTER)
+            if self.cache.denied:
+                await asyncio.sleep(self.seconds / 4)
+                continue
             await asyncio.sleep(self.seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311  # jitter
 
     def enqueue_all(self, spread: float = 0.0) -> None:
@@ -51,5 +55,18 @@ class Resync:
         for kind in (MODEL_DEPLOYMENT, *CHILDREN):
             before = self.cache.versions(kind)
             labels = {} if kind is MODEL_DEPLOYMENT else {names.LABEL_MANAGED_BY: names.MANAGED_BY}
-            live = await self.cluster.list(kind, None, labels)
+            try:
+                live = await self.cluster.list(kind, None, labels)
+            except Denied as denied:
+                self._note(kind, denied)
+                continue
+            self.cache.denied.pop(kind, None)
             self.cache.refresh(live, before=before)
+
+    def _note(self, kind: Kind, denied: Denied) -> None:
+        """Nothing may be decided by a kind that was never seen; one that was seen before is told of as old."""
+        if not self.primed.is_set():
+            raise denied
+        if kind not in self.cache.denied:
+            log.warning("List denied", extra={"resource": kind.resource, "error": str(denied)})
+        self.cache.denied[kind] = denied

@@ -9,7 +9,7 @@ import yaml
 from tests.contract.surface import LABELS, Surface, bound, config_map, found, model, owned, until
 
 from serinus_api import names
-from serinus_operator.cluster.errors import Conflict, Missing, Refused
+from serinus_operator.cluster.errors import Conflict, Invalid, Missing, Refused
 from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -40,6 +40,16 @@ async def test_model_is_stored_with_defaults_and_generation_one(surface: Surface
         "drainSeconds": 10,
     }
     assert "status" not in live
+
+
+async def test_field_that_a_kind_does_not_have_is_invalid_by_its_name(surface: Surface) -> None:
+    """Dropped in silence, it would be missed, and written again, for ever."""
+    with pytest.raises(Invalid, match=r"spec\.flavour"):
+        await surface.cluster.create(model(surface, flavour="vanilla"))
+    live = await created_model(surface)
+    with pytest.raises(Invalid, match=r"spec\.flavour"):
+        await surface.cluster.apply(model(surface, flavour="vanilla"), bound(live))
+    assert (await found(surface, MODEL_DEPLOYMENT, "iris"))["metadata"]["generation"] == 1
 
 
 async def test_status_given_by_a_user_is_dropped(surface: Surface) -> None:

@@ -29,7 +29,7 @@ CASES: dict[str, dict[str, Any]] = {
             "runtime": {"repository": "registry.example/serinus/runtime", "tag": "1.2.3", "pullPolicy": "Always"},
         },
         "imagePullSecrets": [{"name": "registry"}],
-        "downloads": {"allowHosts": ["minio.storage.svc", "10.0.0.7"]},
+        "downloads": {"allowHosts": ["minio.storage.svc", "10.0.0.7"], "maxBytes": 8589934592},
         "operator": {
             "replicas": 2,
             "workers": 8,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from dev.cluster import api as cluster
-from tests.e2e.harness.models import RESOURCES
+from tests.e2e.harness.models import RESOURCES, Model
 from tests.e2e.harness.rows import healed, refused, served
-from tests.e2e.harness.waiting import wait_for
+from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import ENFORCE, World, second_name
 from tests.models import doubler
 
@@ -93,6 +93,40 @@ def test_pod_security_is_told_in_the_api_server_s_words_and_heals(world: World, 
         world.kubectl("label", "namespace", namespace, f"{ENFORCE}=privileged", "--overwrite")
         healed(world, model, "Pod Security", kind="ModelValidated")
         model.wait_for_answer(TRIPLED)
+
+
+def test_requests_above_limits_are_told_at_once_in_the_api_server_s_words(world: World, namespace: str) -> None:
+    with served(world, namespace) as model:
+        wrong = {"requests": {"memory": "2Gi"}, "limits": RESOURCES["limits"]}
+        model.apply_onnx(doubler(3.0), "third", runtime={"resources": wrong})
+        invalid(world, model, "must be less than or equal to memory limit", "correct spec.runtime.resources")
+        model.apply_onnx(doubler(3.0), "third")
+        healed(world, model, "requests above limits", kind="ModelValidated")
+        model.wait_for_answer(TRIPLED)
+
+
+def test_a_misspelt_affinity_is_told_by_its_name(world: World, namespace: str) -> None:
+    with served(world, namespace) as model:
+        misspelt = {"nodeAffinty": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}
+        model.apply_onnx(doubler(3.0), "third", runtime={"affinity": misspelt})
+        invalid(world, model, "affinity.nodeAffinty", "correct spec.runtime.affinity")
+        model.apply_onnx(doubler(3.0), "third")
+        healed(world, model, "misspelt affinity", kind="ModelValidated")
+
+
+def invalid(world: World, model: Model, *words: str) -> None:
+    """A pod that the API server will never take: Stalled at once, in one word, and the stable revision serves on."""
+    watch, stable = Stopwatch(), model.stable
+    pods = model.incarnations(stable)
+    model.wait_for("Stalled", "True", "RejectedByAPIServer", *words)
+    assert "Reconciling" not in model.conditions()
+    model.wait_for("Ready", "False", "RejectedByAPIServer", *words)
+    model.wait_for("Available", "True", "Serving")
+    assert model.shown_reason() == "RejectedByAPIServer"
+    assert (model.stable, model.incarnations(stable)) == (stable, pods)
+    world.figures.note(
+        "failure table", reason="RejectedByAPIServer", condition="Ready=False", told_within=watch.seconds
+    )
 
 
 def test_pods_that_never_become_ready_are_given_up_at_the_deadline(world: World, namespace: str) -> None:

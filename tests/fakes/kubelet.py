@@ -96,6 +96,8 @@ class Kubelet:
     """What becomes of the serving pods of a revision, by its name and the pod's number."""
     refusal: Callable[[str], str | None] = lambda revision: None
     """Why the Deployment controller may make no pods for a revision (quota, Pod Security), if so."""
+    sidecar: bool = False
+    """Whether a mesh adds a container to every pod, which runs on when ours has ended."""
     collects: bool = True
     """Whether the garbage collector runs."""
 
@@ -145,7 +147,7 @@ class Kubelet:
             status = self.preflight or self._try(pod)
         else:
             status = self.serving(meta["labels"][names.LABEL_REVISION], int(meta["name"].rpartition("-")[2]))
-        self._say(pod, status)
+        self._say(pod, _beside_sidecar(status) if self.sidecar else status)
 
     def _try(self, pod: Manifest) -> Status:
         """What the runtime does in a preflight pod, as far as the operator can tell."""
@@ -201,6 +203,13 @@ def digest_of(data: bytes) -> str:
 def refused(reason: Reason, message: str) -> Callable[[PreflightReport], Status]:
     """A model that ends its preflight with this verdict."""
     return lambda report: ended(report.model_copy(update={"reason": reason, "message": message}))
+
+
+def _beside_sidecar(status: Status) -> Status:
+    """The same of a pod that ends only when somebody deletes it."""
+    found = [{"name": "istio-proxy", "ready": True, "state": {"running": {}}, "lastState": {}}]
+    phase = "Running" if status["phase"] in ("Succeeded", "Failed") else status["phase"]
+    return {**status, "phase": phase, "containerStatuses": [*found, *status.get("containerStatuses", ())]}
 
 
 def _owner(pod: Manifest) -> str | None:

@@ -42,7 +42,7 @@ from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
 from serinus_operator.settings import Settings
-from serinus_operator.state import Instant, RenderOptions
+from serinus_operator.state import Instant, RenderOptions, SourceLook
 
 NAMESPACE, NAME = "ml", "iris"
 REQUEST_SECONDS = 0.005
@@ -106,9 +106,9 @@ class Process:
         await self.resync.primed.wait()
         await self.queue.run()
 
-    async def _ask_pods(self, pods: Sequence[Manifest]) -> str | None:
+    async def _ask_pods(self, pods: Sequence[Manifest]) -> SourceLook | None:
         self.asked += [pod["metadata"]["name"] for pod in pods]
-        return self.world.source_changed
+        return SourceLook(self.world.source_changed) if pods and not self.world.silent else None
 
     def _hear(self, event: str, manifest: Manifest) -> None:
         """A watch with the operator's label selector: what no longer matches it is gone, for the watcher."""
@@ -198,6 +198,8 @@ class World:
         """Whether watch events are lost."""
         self.source_changed: str | None = None
         """What the stable revision's pods answer when they are asked about their source."""
+        self.silent = False
+        """Whether they do not answer."""
         self.kill_at: tuple[int, str] | None = None
         """Number of the mutating call at which the operator dies, and `before` or `after` it."""
         self.killed = asyncio.Event()

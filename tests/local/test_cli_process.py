@@ -75,6 +75,8 @@ async def test_model_that_ends_its_process_leaves_the_other_serving(tmp_path: Pa
     file = write(tmp_path / "m.yaml", model_of("file://two.onnx", "good"), crashing)
     async with command(tmp_path, *run_words(file)) as run:
         await run.until(event="condition", name="good", type="Ready", status="True")
+        if not any(line.get("reason") == "Serving" for line in run.said):
+            await run.until(event="condition", name="good", reason="Serving")
         if not any(line.get("reason") == "CrashLoop" for line in run.said):
             await run.until(event="condition", name="crashing", reason="CrashLoop")
         good = [line for line in run.said if line.get("name") == "good" and line.get("type") == "Available"]

@@ -1,6 +1,6 @@
 """One row per model for the live table and for `--once`. Pure, over what the store and the entry port say."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from serinus_operator.cli.columns import value_at
@@ -22,10 +22,6 @@ class Row:
     requests_per_second: float
     p95_milliseconds: float | None
     state: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--output json`."""
-        return asdict(self)
 
 
 def row(model: dict[str, Any], requests_per_second: float, p95_milliseconds: float | None) -> Row:

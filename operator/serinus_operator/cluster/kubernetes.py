@@ -20,6 +20,7 @@ from serinus_operator.cluster.errors import (
     ClusterError,
     Conflict,
     Denied,
+    Invalid,
     Missing,
     Refused,
     Terminating,
@@ -37,6 +38,13 @@ APPLY: Final = "application/apply-patch+yaml;charset=utf-8"
 """With its charset, and YAML, the client passes on what `encode` has made; without, it would encode once more."""
 MERGE: Final = "application/merge-patch+json"
 NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
+
+STRICT: Final = {"fieldManager": names.FIELD_MANAGER, "fieldValidation": "Strict"}
+"""An unknown field is refused by name. Left out in silence, it would be missed and written again at every look."""
+UNTYPED: Final = "failed to create typed patch object"
+"""An apply has no strict validation to ask for: it always is, and its answer to an unknown field is 500."""
+ADMISSION: Final = re.compile(r"admission webhook .* denied the request|AdmissionPolicy .* denied request")
+"""Policies choose the code themselves (a webhook's default is 400), and may think otherwise tomorrow."""
 
 Observe = Callable[[str, str, int], None]
 """Called after each request with verb, resource and HTTP code (0: no answer)."""
@@ -71,7 +79,9 @@ def parse_error(status: int, body: bytes, verb: str, kind: Kind, headers: Mappin
             return Denied(denied[1], f"{resource}.{group}" if group else resource)
         return Refused(message)
     if status in (400, 405, 413, 415, 422):
-        return Refused(message)
+        return Refused(message) if ADMISSION.search(message) else Invalid(message)
+    if status == 500 and message.startswith(UNTYPED):
+        return Invalid(message)
     after = headers.get("Retry-After", "")
     return Unavailable(
         f"{verb} {kind.resource}: HTTP {status} {message}".strip(), float(after) if after.isdigit() else None
@@ -134,7 +144,7 @@ class KubernetesCluster:
             None,
             body=manifest,
             content_type=YAML,
-            query={"fieldManager": names.FIELD_MANAGER},
+            query=STRICT,
         )
 
     async def apply(self, manifest: Manifest, precondition: Precondition) -> Manifest:
@@ -167,7 +177,7 @@ class KubernetesCluster:
             meta["name"],
             body=_bound(manifest, precondition),
             content_type=YAML,
-            query={"fieldManager": names.FIELD_MANAGER},
+            query=STRICT,
         )
 
     async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:

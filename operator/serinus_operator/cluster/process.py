@@ -19,7 +19,7 @@ from typing import Any
 
 from serinus_api.admission import Kind as ViolationKind
 from serinus_api.admission import Violation, judge
-from serinus_operator.cluster.errors import Missing, Refused
+from serinus_operator.cluster.errors import Invalid, Missing
 from serinus_operator.cluster.files import Files, NoFiles
 from serinus_operator.cluster.merge import LAST_APPLIED, merged, three_way, without_server_fields
 from serinus_operator.cluster.port import (
@@ -174,13 +174,13 @@ class ProcessCluster:
 
 
 def _admitted(manifest: Manifest, live: Manifest | None = None) -> Manifest:
-    """The manifest as it is stored: of our own kind judged, without a status but the live one. Raises Refused."""
+    """The manifest as it is stored: of our own kind judged, without a status but the live one. Raises Invalid."""
     given = copy.deepcopy(manifest)
     if manifest["kind"] == MODEL_DEPLOYMENT.kind:
         given, violations = judge(given, local=True)
         if violations:
             said = "; ".join(str(violation) for violation in violations)
-            raise Refused(f"{MODEL_DEPLOYMENT.kind} {manifest['metadata'].get('name')} is invalid: {said}")
+            raise Invalid(f"{MODEL_DEPLOYMENT.kind} {manifest['metadata'].get('name')} is invalid: {said}")
     if live is not None and "status" in live:
         return {**given, "status": live["status"]}
     return {key: value for key, value in given.items() if key != "status"}

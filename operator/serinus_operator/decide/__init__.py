@@ -21,10 +21,15 @@ from serinus_api.v1alpha1 import (
     ResolutionPhase,
     ResolutionStatus,
     spec_hash,
+    unsupported_actions,
     unsupported_fields,
 )
 from serinus_operator.decide import history, traffic
-from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
+from serinus_operator.decide.findings import Findings
+from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.settled import settle
+from serinus_operator.decide.source import kept_sizes, restored_copy
+from serinus_operator.decide.work import Step, Work, stopped
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -36,9 +41,6 @@ from serinus_operator.state import (
     Verdict,
 )
 
-SETTLING_SECONDS = 15.0
-"""A settled model whose pods are not all ready is looked at this often, beside every event of its pods."""
-
 
 def decide(
     subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str, local: bool = False
@@ -47,10 +49,25 @@ def decide(
 
     `local` says that processes stand in for a cluster: other sources are allowed, and other fields refused.
     """
+    decision = _classified(subject, observation, memory, now, default_image=default_image, local=local)
+    actions = unsupported_actions(subject.annotations)
+    if not actions:
+        return decision
+    notice = f"{', '.join(actions)}: this version of the operator cannot do that yet; remove the annotation"
+    if decision.health is Health.SETTLED:
+        return replace(decision, health=Health.STALLED, verdict=Verdict(Reason.NOT_SUPPORTED, notice))
+    verdict = decision.verdict
+    return replace(decision, verdict=Verdict(verdict.reason, f"{verdict.message}; {notice}"))
+
+
+def _classified(
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str, local: bool
+) -> Decision:
+    """One of the six cases, before anything that is asked for beside the spec."""
     wanted = spec_hash(subject.spec)
     status = subject.status
     if subject.spec.paused:
-        return _paused(subject, observation, memory)
+        return _paused(subject, observation, memory, now)
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
         return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
@@ -77,13 +94,14 @@ def decide(
     return _conclude(subject, observation, advance(work), now)
 
 
-def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decision:
-    """Everything as it is, the status's memory included; what runs is named only to be counted."""
-    status, present = subject.status, observation.entry_revision
+def _paused(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
+    """Everything as it is, the clocks included; what runs is named only to be counted."""
+    resolution, present = stopped(subject, memory, now.monotonic), observation.entry_revision
+    status = subject.status.model_copy(update={"resolution": resolution})
     running = (name for name in (status.stable_revision, status.candidate_revision, present) if name)
     return Decision(
         status=status,
-        memory=memory,
+        memory=Memory(),
         health=Health.PAUSED,
         verdict=Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false"),
         replicas=replicas_of(subject),
@@ -103,15 +121,20 @@ def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[
 
     A rejection is forgotten when `serinus.dev/retry` has a new nonce, or when a ConfigMap model holds other bytes now.
     """
-    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    status = _noted_retry(subject)
     rejection = next((r for r in status.rejected if r.spec_hash == wanted), None)
-    asked = bool(nonce) and nonce != status.actions.retry
-    update: dict[str, object] = {}
-    if asked:
-        update["actions"] = status.actions.model_copy(update={"retry": nonce})
+    asked = status is not subject.status
     if rejection and (asked or _source_moved(rejection, observation)):
-        update["rejected"] = tuple(r for r in status.rejected if r is not rejection)
-    return status.model_copy(update=update), rejection.attempt if rejection else 0
+        status = status.model_copy(update={"rejected": tuple(r for r in status.rejected if r is not rejection)})
+    return status, rejection.attempt if rejection else 0
+
+
+def _noted_retry(subject: Subject) -> ModelDeploymentStatus:
+    """The status with a new nonce of `serinus.dev/retry` noted as carried out; the very same one without."""
+    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    if not nonce or nonce == status.actions.retry:
+        return status
+    return status.model_copy(update={"actions": status.actions.model_copy(update={"retry": nonce})})
 
 
 def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
@@ -120,39 +143,11 @@ def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
 
 
 def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
-    """The spec's revision takes the traffic; keep it so, at its size."""
-    stable = subject.status.stable_revision or ""
-    workload = observation.workloads.get(stable)
-    wanted = replicas_of(subject)
-    record = observation.records[stable]
-    clock = f"{subject.uid}/settled/{stable}"
-    findings: Findings = {
-        ConditionType.MODEL_RESOLVED: Finding("True", Verdict(Reason.RESOLVED, f"{record.uri} is {record.digest}")),
-        ConditionType.MODEL_VALIDATED: Finding(
-            "True", Verdict(Reason.PASSED, "the model loads and answers within its limits")
-        ),
-    }
-    problem = (workload.problem if workload else None) or worst(workload.pods if workload else ())
-    if observation.source_changed:
-        changed = Verdict(Reason.SOURCE_CHANGED, observation.source_changed)
-        findings[ConditionType.MODEL_RESOLVED] = Finding("False", changed)
-    if problem and problem.reason is Reason.SOURCE_CHANGED:
-        findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
-    complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
-    if complete and observation.entry_revision != stable:
-        complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
-    if complete:
-        memory = Memory()
-        health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
-    else:
-        if memory.work != clock:
-            memory = Memory(work=clock, since=now.monotonic)
-        late = now.monotonic - memory.since >= subject.spec.runtime.startup_deadline_seconds
-        health = Health.STALLED if late else Health.WORKING
-        ready = workload.ready if workload else 0
-        verdict = problem or Verdict(Reason.STARTING, f"{ready} of {wanted} replicas of {stable} are ready")
-    decision = _with_stable(subject, observation, now, health=health, verdict=verdict, memory=memory)
-    return replace(decision, findings=findings, requeue_seconds=None if complete else SETTLING_SECONDS)
+    """The spec's revision takes the traffic; keep it so, at its size. A retry has nothing to try, and is done."""
+    subject = replace(subject, status=_noted_retry(subject))
+    found = settle(subject, observation, memory, now, replicas_of(subject))
+    decision = _with_stable(subject, observation, now, health=found.health, verdict=found.verdict, memory=found.memory)
+    return replace(decision, findings=found.findings, requeue_seconds=found.requeue_seconds)
 
 
 def _refused(
@@ -195,7 +190,9 @@ def _with_stable(  # the base of every decision that has no candidate
     """The stable revision alone: no candidate, no preflight."""
     stable = subject.status.stable_revision
     entry = traffic.entry(subject, observation, stable, replicas_of(subject))
-    listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
+    listed = history.revisions(
+        subject, observation, stable=stable, candidate=None, digest=None, replicas=replicas_of(subject), now=now
+    )
     status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
     return Decision(
         status=status,
@@ -203,8 +200,10 @@ def _with_stable(  # the base of every decision that has no candidate
         health=health,
         verdict=verdict,
         replicas=replicas_of(subject),
+        kept_sizes=kept_sizes(subject, observation, replicas_of(subject)),
         running=traffic.running(observation, entry, stable, None),
         entry=entry,
+        copy=restored_copy(subject, observation),
         keep_records=history.names_of(listed),
     )
 
@@ -213,11 +212,16 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
     """The decision that a step of the rollout machine amounts to."""
     if step.rejected:
         return _conclude_rejection(subject, observation, step, step.rejected, now)
+    if step.promoted and _leads_there(subject, observation, step.promoted):
+        update = {"stable_revision": step.promoted, "candidate_revision": None, "resolution": None}
+        return _settled(replace(subject, status=subject.status.model_copy(update=update)), observation, Memory(), now)
     stable = step.promoted or subject.status.stable_revision
     candidate, resolution = step.candidate, step.resolution
     entry = traffic.entry(subject, observation, stable or candidate, replicas_of(subject))
     digest = resolution.digest if resolution else None
-    listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
+    listed = history.revisions(
+        subject, observation, stable=stable, candidate=candidate, digest=digest, replicas=replicas_of(subject), now=now
+    )
     status = subject.status.model_copy(
         update={
             "stable_revision": stable,
@@ -236,14 +240,21 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         verdict=step.waiting or _progress(subject, step),
         findings=step.findings,
         replicas=replicas_of(subject),
+        kept_sizes=kept_sizes(subject, observation, replicas_of(subject)),
         running=traffic.running(observation, entry, stable, candidate),
         entry=entry,
         record=step.record,
-        copy=step.copy,
+        copy=step.copy or restored_copy(subject, observation),
         preflight=step.preflight,
         keep_records=keep,
         requeue_seconds=0.0 if step.promoted else step.requeue_seconds,
     )
+
+
+def _leads_there(subject: Subject, observation: Observation, promoted: str) -> bool:
+    """Whether a promotion changes nothing but the status: the first revision has the traffic already."""
+    first = subject.status.stable_revision is None
+    return first and observation.entry_revision == promoted and promoted in observation.records
 
 
 def _conclude_rejection(

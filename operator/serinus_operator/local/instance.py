@@ -128,7 +128,7 @@ class Instance:
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(log_format="console", allow_hosts=settings.allow_hosts),
-            observer=Observer(self.cluster, cache, self._metrics.source_changed),
+            observer=Observer(self.cluster, cache, self._metrics.look),
             applier=Applier(self.cluster, cache),
             reporter=Reporter(self.cluster, cache, EventBook(), self.address),
         )

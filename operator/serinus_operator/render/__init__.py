@@ -30,7 +30,7 @@ def render(
     for revision in decision.running:
         if revision in records:
             manifests += [
-                deployment(subject, records[revision], decision.replicas),
+                deployment(subject, records[revision], decision.size_of(revision)),
                 revision_service(subject, revision),
             ]
     if decision.entry:

@@ -1,4 +1,4 @@
-"""Conditions from a decision. Pure; the only author of `Ready`.
+"""Conditions from a decision. Pure; the only author of `Ready`, but for `undecided.py` where there is no decision.
 
     health     Ready            Reconciling   Stalled (reason)
     ─────────  ───────────────  ────────────  ─────────────────────────────────────────────────────
@@ -9,6 +9,9 @@
 
 ¹ Unknown while nothing has been found wrong and nothing has ever served. Reconciling and Stalled are present only when
 true, never both: kstatus takes the first it finds.
+
+A failed write goes before the decision: Ready is False for it. A settled health becomes Working then, and any becomes
+Stalled by what no waiting will cure (`FINAL_FAILURES`), or Working while the present spec has not been tried yet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +22,8 @@ from serinus_api.v1alpha1 import Condition
 from serinus_operator.state import Decision, Finding, Health, Instant, Observation, Subject, Verdict
 
 MESSAGE_LIMIT = 4096
+FINAL_FAILURES = frozenset({Reason.NAME_CONFLICT, Reason.OVERRIDDEN, Reason.REJECTED_BY_API_SERVER})
+"""What no waiting will cure. Of a new spec it is not said before that has been tried: a pipeline gives up on it."""
 
 
 def build_conditions(
@@ -31,8 +36,8 @@ def build_conditions(
         **decision.findings,
     }
     health = Health.WORKING if observation.failure and decision.health is Health.SETTLED else decision.health
-    if observation.failure and observation.failure.reason is Reason.NAME_CONFLICT:
-        health = Health.STALLED
+    if observation.failure and observation.failure.reason in FINAL_FAILURES:
+        health = Health.WORKING if observation.failure_is_old else Health.STALLED
     if health is Health.WORKING:
         findings[ConditionType.RECONCILING] = Finding("True", findings[ConditionType.READY].verdict)
     elif health is Health.STALLED:

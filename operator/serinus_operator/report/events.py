@@ -4,10 +4,12 @@ from collections import OrderedDict
 
 from serinus_api import names
 from serinus_api.v1alpha1 import Condition
-from serinus_operator.state import Instant, Manifest, Subject
+from serinus_operator.state import Instant, Manifest, Reference, Subject
 
 REMEMBERED = 2048
-NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy", "Reconciling"})
+BURST = 25.0
+REFILL_SECONDS = 60.0
+NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy"})
 
 
 class EventBook:
@@ -15,8 +17,22 @@ class EventBook:
 
     def __init__(self) -> None:
         self._counts: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def event(self, subject: Subject, condition: Condition, now: Instant) -> Manifest:
+    def admits(self, uid: str, now: Instant) -> bool:
+        """Whether this ModelDeployment may have one more Event now; takes a token if so.
+
+        tokens = min(BURST, tokens + elapsed / REFILL_SECONDS): 25 at once, then one a minute. The log has them all.
+        """
+        tokens, since = self._buckets.pop(uid, (BURST, now.monotonic))
+        tokens = min(BURST, tokens + (now.monotonic - since) / REFILL_SECONDS)
+        admitted = tokens >= 1
+        self._buckets[uid] = (tokens - admitted, now.monotonic)
+        if len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+        return admitted
+
+    def event(self, subject: Subject | Reference, condition: Condition, now: Instant) -> Manifest:
         """The Event for a condition's transition, with its count and its first and last time."""
         key = f"{subject.uid}/{condition.type}/{condition.status}/{condition.reason}/{condition.message}"
         count, first = self._counts.pop(key, (0, now.timestamp()))
@@ -46,6 +62,17 @@ class EventBook:
         }
 
 
+def is_news(condition: Condition, before: Condition | None) -> bool:
+    """Whether a condition that has changed is worth an Event.
+
+    What only goes on is not: the first words of a condition while nothing is known, whatever is Unknown (Ready tells
+    why), and Reconciling, which repeats Ready.
+    """
+    if condition.type == "Reconciling" or condition.status == "Unknown":
+        return False
+    return before is not None or condition.reason not in _PROGRESS
+
+
 def is_warning(condition: Condition) -> bool:
     """Something went wrong, as against something that goes on."""
     if condition.type == "Stalled":
@@ -53,4 +80,4 @@ def is_warning(condition: Condition) -> bool:
     return condition.type in NORMAL_WHEN_TRUE and condition.status == "False" and condition.reason not in _PROGRESS
 
 
-_PROGRESS = frozenset({"Reconciling", "Starting", "NoRevision", "Paused"})
+_PROGRESS = frozenset({"Reconciling", "Starting", "NoRevision", "Paused", "Progressing"})

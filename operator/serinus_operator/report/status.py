@@ -22,6 +22,7 @@ def build_status(
     """The decision's phases and revisions, with counts, columns and conditions."""
     live = [observation.workloads[name] for name in decision.running if name in observation.workloads]
     ready = sum(workload.ready for workload in live)
+    made = 0 if decision.frozen else sum(decision.size_of(name) for name in _to_be_made(observation, decision))
     stable = decision.status.stable_revision
     stable_workload = observation.workloads.get(stable or "")
     stable_ready = stable_workload.ready if stable_workload else 0
@@ -30,7 +31,7 @@ def build_status(
             "observed_generation": subject.generation,
             "conditions": build_conditions(subject, observation, decision, now),
             "url": address(subject.namespace, subject.name) if decision.entry else None,
-            "replicas": sum(workload.replicas for workload in live),
+            "replicas": made + sum(workload.replicas for workload in live),
             "selector": names.selector_string(subject.name),
             "summary": SummaryStatus(
                 weight="100%" if stable_ready else "0%",
@@ -43,6 +44,12 @@ def build_status(
             ),
         }
     )
+
+
+def _to_be_made(observation: Observation, decision: Decision) -> list[str]:
+    """Revisions whose Deployment is made once this status is written: said now, or it would be written once more."""
+    recorded = {*observation.records, *((decision.record.name,) if decision.record else ())}
+    return [name for name in decision.running if name in recorded and name not in observation.workloads]
 
 
 def _short_digest(decision: Decision, stable: str | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from serinus_api import names
+from serinus_api.runtime import ModelSource
 from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, EVENT, MODEL_DEPLOYMENT
 from serinus_operator.settings import Settings
 
@@ -42,6 +43,7 @@ def test_defaults_of_chart_and_operator_agree() -> None:
     assert values["operator"]["resyncSeconds"] == told.resync_seconds
     assert values["operator"]["log"] == {"format": told.log_format, "level": told.log_level}
     assert values["operator"]["ports"] == {"health": told.health_port, "metrics": told.metrics_port}
+    assert values["downloads"]["maxBytes"] == told.max_download_bytes == ModelSource(uri="https://a/b").max_bytes
     assert values["image"]["runtime"]["pullPolicy"] == told.runtime_image_pull_policy
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from serinus_api.runtime import LoadReport
 from serinus_operator import metrics
 from serinus_operator.metrics import PodMetrics
+from serinus_operator.state import SourceLook
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REPORT = LoadReport(revision="iris-1", in_flight=1, queued=0, arrivals={"direct": 7}, busy_seconds=1.5)
@@ -94,19 +95,23 @@ async def test_pod_that_is_gone_is_unknown(pods: PodMetrics, monkeypatch: pytest
 
 
 async def test_any_pod_whose_source_changed_speaks_for_all(server: PodServer, pods: PodMetrics) -> None:
-    assert await pods.source_changed([pod("a"), pod("b", None)]) is None
+    assert await pods.look([pod("a")]) == SourceLook()
     server.changed = "another ETag"
-    assert await pods.source_changed([pod("b", None), pod("c")]) == "another ETag"
-    assert await pods.source_changed([]) is None
+    assert await pods.look([pod("a"), pod("b", None), pod("c")]) == SourceLook("another ETag")
+
+
+async def test_pod_that_does_not_answer_leaves_the_source_unknown(server: PodServer, pods: PodMetrics) -> None:
+    assert await pods.look([pod("a"), pod("b", None)]) is None
+    assert await pods.look([]) is None
 
 
 async def test_same_pod_is_not_asked_again_at_once(
     server: PodServer, pods: PodMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        await pods.source_changed([pod("a"), pod("b")])
+        await pods.look([pod("a"), pod("b")])
     assert server.asked == 2
     monkeypatch.setattr(metrics, "SOURCE_SECONDS", 0.0)
     server.changed = "another ETag"
-    assert await pods.source_changed([pod("a"), pod("b")]) == "another ETag"
+    assert await pods.look([pod("a"), pod("b")]) == SourceLook("another ETag")
     assert server.asked == 4

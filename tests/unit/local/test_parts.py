@@ -97,7 +97,7 @@ def test_status_of_a_pod_is_what_decide_reads() -> None:
     crashed = terminated(-11, out_of_memory=False, message="", started=NOW, now=LATER)
     assert crashed["exitCode"] == 139
     assert seen(PodFacts(unschedulable='persistentvolumeclaim "a" not found')) == (Progress.WAITING, "NotFound")
-    assert seen(PodFacts().waiting("ContainerCreating")) == (Progress.STARTING, None)
+    assert seen(PodFacts().waiting("ContainerCreating")) == (Progress.CREATING, "Starting")
     assert seen(PodFacts().waiting("CreateContainerConfigError", "x"))[1] == "ContainerConfigError"
     assert seen(running) == (Progress.STARTING, None)
     assert seen(PodFacts(phase="Running", ready=True, state=running.state)) == (Progress.READY, None)
