@@ -115,7 +115,15 @@ def test_an_autoscaler_of_somebody_else_is_named_and_left_the_field(world: World
     model = world.model(namespace, "shared")
     model.apply_onnx(doubler(2.0), scaling=SCALING)
     model.wait_ready()
-    model.kubectl("autoscale", "deployment", model.stable, "--min=2", "--max=2", "--cpu-percent=50", "--name=theirs")
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": model.stable}
+    model.kubectl.apply(
+        {
+            "apiVersion": "autoscaling/v2",
+            "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "theirs"},
+            "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 2},
+        }
+    )
     model.wait_for("ScalingActive", "False", "ReplicaOwnershipConflict", "HorizontalPodAutoscaler theirs", seconds=60)
     model.wait_for("Available", "True", "Serving")
     model.kubectl("delete", "hpa", "theirs")
