@@ -18,6 +18,7 @@ from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ScalingSpec, ScalingStatus
 from serinus_operator.decide import metrics, replicas
 from serinus_operator.decide.demand import STALE_SECONDS, fold
+from serinus_operator.decide.rollout import worst
 from serinus_operator.loads import Outcome, ScalingMemory, Writers
 from serinus_operator.state import Finding, Instant, Observation, Progress, Subject, Verdict, WorkloadState
 
@@ -248,7 +249,7 @@ def _finding(
 ) -> Finding:
     """ScalingActive. Ten seconds without an answer are an answer; before that it says what it said."""
     if known and not unknown:
-        return Finding("True", Verdict(Reason.METRICS_AVAILABLE, "the pods tell their load, and the size follows it"))
+        return Finding("True", Verdict(Reason.METRICS_AVAILABLE, _follows(workload)))
     if known:
         words = (
             f"the pods do not tell {', '.join(unknown)}; nothing shrinks. Their runtime may be of an earlier version"
@@ -266,6 +267,14 @@ def _finding(
     if before and before.status == "True":
         return Finding("True", Verdict(Reason.METRICS_AVAILABLE, before.message))
     return Finding("Unknown", Verdict(Reason.STARTING, "no pod has told its load yet"))
+
+
+def _follows(workload: WorkloadState) -> str:
+    """All is well, or what keeps the pods that were asked for from being there."""
+    problem = workload.problem or worst(workload.pods)
+    if problem is None or workload.ready >= workload.replicas:
+        return "the pods tell their load, and the size follows it"
+    return f"{workload.ready} of the {workload.replicas} pods that the load asks for are ready: {problem.message}"
 
 
 def _said(  # one row of the status, from what was found and what it said before

@@ -313,6 +313,14 @@ def test_missing_data_never_shrinks_and_bounds_always_hold(loads: list[int | Non
         memory, live = found.memory, found.size
 
 
+def test_pods_that_cannot_come_are_told_where_the_size_is() -> None:
+    waiting = pod(Progress.WAITING, Verdict(Reason.UNSCHEDULABLE, "0/1 nodes are available"), name="q0")
+    work = workload(1, 2, pod(Progress.READY, name="p0"), waiting)
+    found = sized(seen(looked(report(8)), work)).finding
+    assert found
+    assert found.verdict.message == "1 of the 2 pods that the load asks for are ready: 0/1 nodes are available"
+
+
 # Other writers
 
 
