@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
@@ -131,6 +132,7 @@ def test_an_autoscaler_of_somebody_else_is_named_and_left_the_field(world: World
     sized(model, "1/1", seconds=90)
 
 
+@pytest.mark.long
 def test_other_engines_are_made_changed_and_removed_and_say_what_they_lack(world: World, namespace: str) -> None:
     model = world.model(namespace, "engine")
     model.apply_onnx(doubler(2.0), scaling={"engine": "HPA", **CPU})
