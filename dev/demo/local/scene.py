@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.demo.flowers import Truth, compare, predict, telling_flower, truths
-from dev.demo.local import hog
 from dev.demo.local.serving import DIRECT, Row, Serving
 from dev.demo.narration import WIDTH, Narrator
 from examples.iris import train
@@ -37,8 +36,8 @@ class Scene:
         self.measures = [round(float(measure), 1) for measure in self.first.features[telling]]
         """A flower about which the two models differ, so that an answer tells which one gave it."""
         self.first_says, self.improved_says = self.first.labels[telling], self.improved.labels[telling]
-        self.texts = {path.name: text for path, text in train.manifests().items()} | {"too-large.yaml": hog.manifest()}
-        """The example manifests, trained anew, and one that is of no use elsewhere."""
+        self.texts = {path.name: text for path, text in train.manifests().items()}
+        """The example manifests, trained anew."""
         self.manifest = self.folder / "iris.yaml"
         self.serving = Serving(self.folder, self.port)
         self.seen: set[str] = set()
