@@ -29,8 +29,10 @@ from serinus_operator.cluster.port import (
     Manifest,
 )
 from serinus_operator.decide.pods import pod_state
+from serinus_operator.loads import LoadSample
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
+from serinus_operator.scalers import Scalers
 from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import (
     Failure,
@@ -47,6 +49,8 @@ from serinus_operator.state import (
 
 AskPods = Callable[[list[Manifest]], Awaitable[SourceLook | None]]
 """Asks ready pods whether their source has changed under them (`PodMetrics.look`)."""
+LastLoad = Callable[[Key], LoadSample | None]
+"""What the pods of a model said last of their load (`collect.Collector.last`)."""
 COPY_SECONDS = 600.0
 """ConfigMaps are not watched, so the copy of a settled model is looked at once in so long."""
 
@@ -85,6 +89,8 @@ class Observer:
     cluster: Cluster
     cache: Cache
     ask_pods: AskPods
+    last_load: LastLoad
+    scalers: Scalers
     copies_due: dict[Key, float] = field(default_factory=dict)
     """When to look at the copy of a model."""
     held: dict[Key, SourceState] = field(default_factory=dict)
@@ -95,21 +101,24 @@ class Observer:
 
         A kind that may not be listed is a failure too: what is known of it may be old.
         """
-        denied = next(iter(self.cache.denied.values()), None)
         pods = self._children(subject, POD)
         preflight = _preflight(subject, pods)
         services = {service["metadata"]["name"]: service for service in self._children(subject, SERVICE)}
         selector = services[subject.name]["spec"].get("selector", {}) if subject.name in services else {}
         records, workloads = self._records(subject), self._workloads(subject, pods)
+        scalers = await self.scalers.look(subject)
+        denied = next(map(str, self.cache.denied.values()), scalers.denied)
         return Observation(
             records=records,
             workloads=workloads,
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
             source=await self._source(subject, preflight, records, workloads),
-            failure=failure.verdict if failure else (Verdict(Reason.RBAC_DENIED, str(denied)) if denied else None),
+            failure=failure.verdict if failure else (Verdict(Reason.RBAC_DENIED, denied) if denied else None),
             failure_is_old=failure is not None and failure.generation != subject.generation,
             stable_source=await self._stable_source(subject, records, workloads, pods),
+            load=self.last_load(Key(subject.namespace, subject.name)),
+            scalers=scalers,
         )
 
     def _children(self, subject: Subject, kind: Kind) -> list[Manifest]:

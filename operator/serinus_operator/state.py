@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport
-from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
+from serinus_operator.loads import LoadSample, ScalingMemory
 
 Manifest = dict[str, Any]
 
@@ -134,6 +135,24 @@ class WorkloadState:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalerState:
+    """Objects that size a Deployment in the operator's stead: ours, and other people's."""
+
+    foreign: str | None = None
+    """Somebody else's scaler that points to a revision's Deployment: `HorizontalPodAutoscaler iris`."""
+    present: Literal["HPA", "KEDA"] | None = None
+    """The engine whose object of ours exists."""
+    missing: bool = False
+    """The kind that the engine needs is unknown to this cluster."""
+    problem: str | None = None
+    """Why ours does not work, in its controller's words."""
+    desired: int | None = None
+    """Pods that it wants."""
+    denied: str | None = None
+    """They may not be listed: what is said above may be old."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that a decision may look at. What could not be learned is None."""
 
@@ -152,6 +171,9 @@ class Observation:
     """That attempt was made for an earlier spec: this one may fare better."""
     stable_source: SourceLook | None = None
     """None: nobody looked, or somebody who was asked did not answer."""
+    load: LoadSample | None = None
+    """The last look at the pods' load, where the operator itself scales by it."""
+    scalers: ScalerState = field(default_factory=ScalerState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +190,7 @@ class Memory:
     """The preflight pod whose program was seen to run."""
     running_since: float = 0.0
     """Monotonic time when that was first seen."""
+    scaling: ScalingMemory = field(default_factory=ScalingMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +246,13 @@ class Decision:
     findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
     """Conditions that speak of one aspect."""
     replicas: int = 1
+    """Pods of each revision that runs."""
     kept_sizes: Mapping[str, int] = field(default_factory=dict)
     """Revisions that must not have so few replicas, and the number that they keep."""
+    scaling: ScalingStatus | None = None
+    """Why so many, where demand decides; None with a fixed size."""
+    leaving_pods: tuple[str, ...] = ()
+    """Pods that shall go first when there are to be fewer."""
     running: tuple[str, ...] = ()
     """Revisions that have a Deployment and a Service, stable first."""
     entry: str | None = None

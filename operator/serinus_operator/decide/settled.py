@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_operator.decide.findings import Findings, worst
+from serinus_operator.decide.scaling import Sizing
 from serinus_operator.decide.source import changed_source, kept_sizes
 from serinus_operator.state import Finding, Health, Instant, Memory, Observation, Subject, Verdict
 
@@ -22,19 +23,24 @@ class Settling:
     requeue_seconds: float | None = None
 
 
-def settle(subject: Subject, observation: Observation, memory: Memory, now: Instant, replicas: int) -> Settling:
-    """Ready once all pods answer through the entry Service; stalled when they, or a write, take past the deadline."""
+def settle(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Settling:
+    """Ready once enough pods answer through the entry Service; stalled when they, or a write, take past the deadline.
+
+    Enough are all of a fixed size, and `minReplicas` of one that follows the demand.
+    """
     stable = subject.status.stable_revision or ""
     clock = f"{subject.uid}/settled/{stable}"
     changed = changed_source(subject, observation)
     findings = _findings(observation, stable, changed)
-    kept = kept_sizes(subject, observation, replicas).get(stable)
-    problem = _missing(observation, stable, replicas if kept is None else kept, subject.name) or observation.failure
+    kept = kept_sizes(subject, observation, sizing.size).get(stable)
+    asked = sizing if kept is None else Sizing(kept, kept, exact=True)
+    problem = _missing(observation, stable, asked, subject.name) or observation.failure
     if problem is None and kept is not None:
-        message = f"{stable} keeps {_replicas(kept)}, not the {replicas} of spec.replicas: {changed}"
+        field = "replicas" if subject.spec.scaling is None else "scaling"
+        message = f"{stable} keeps {_replicas(kept)}, not the {sizing.size} of spec.{field}: {changed}"
         return Settling(Health.STALLED, Verdict(Reason.SOURCE_CHANGED, message), Memory(), findings)
     if problem is None:
-        ready = Verdict(Reason.READY, f"{stable} serves with {_replicas(replicas)}")
+        ready = Verdict(Reason.READY, _serves(subject, stable, sizing))
         return Settling(Health.SETTLED, ready, Memory(), findings)
     if memory.work != clock:
         memory = Memory(work=clock, since=now.monotonic)
@@ -54,15 +60,24 @@ def _findings(observation: Observation, stable: str, changed: str | None) -> Fin
     return {ConditionType.MODEL_RESOLVED: resolved, ConditionType.MODEL_VALIDATED: Finding("True", passed)}
 
 
-def _missing(observation: Observation, stable: str, size: int, service: str) -> Verdict | None:
+def _missing(observation: Observation, stable: str, asked: Sizing, service: str) -> Verdict | None:
     """What is not there yet: pods first, then the way to them."""
     workload = observation.workloads.get(stable)
-    if workload is None or workload.replicas != size or workload.ready < size or not workload.updated:
+    complete = workload is not None and workload.ready >= asked.enough and workload.updated
+    if not complete or (workload and asked.exact and workload.replicas != asked.size):
         ready = workload.ready if workload else 0
-        return Verdict(Reason.STARTING, f"{ready} of {size} replicas of {stable} are ready")
+        return Verdict(Reason.STARTING, f"{ready} of {asked.enough} replicas of {stable} are ready")
     if observation.entry_revision != stable:
         return Verdict(Reason.RECONCILING, f"Service {service} does not lead to {stable} yet")
     return None
+
+
+def _serves(subject: Subject, stable: str, sizing: Sizing) -> str:
+    """What `Ready` says: a size that follows the demand is no matter of the rollout."""
+    spec = subject.spec.scaling
+    if spec is None:
+        return f"{stable} serves with {_replicas(sizing.size)}"
+    return f"{stable} serves with {spec.min_replicas} to {_replicas(spec.max_replicas)}"
 
 
 def _replicas(count: int) -> str:

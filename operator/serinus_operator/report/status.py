@@ -26,6 +26,7 @@ def build_status(
     stable = decision.status.stable_revision
     stable_workload = observation.workloads.get(stable or "")
     stable_ready = stable_workload.ready if stable_workload else 0
+    scaling = _scaling(subject, decision, ready, now)
     return decision.status.model_copy(
         update={
             "observed_generation": subject.generation,
@@ -37,11 +38,9 @@ def build_status(
                 weight="100%" if stable_ready else "0%",
                 replicas=f"{stable_ready}/{decision.replicas}",
                 digest=_short_digest(decision, stable),
-                engine="Fixed",
+                engine=scaling.engine,
             ),
-            "scaling": ScalingStatus(
-                engine="Fixed", state="Awake", desired_replicas=decision.replicas, ready_replicas=ready
-            ),
+            "scaling": scaling,
         }
     )
 
@@ -50,6 +49,17 @@ def _to_be_made(observation: Observation, decision: Decision) -> list[str]:
     """Revisions whose Deployment is made once this status is written: said now, or it would be written once more."""
     recorded = {*observation.records, *((decision.record.name,) if decision.record else ())}
     return [name for name in decision.running if name in recorded and name not in observation.workloads]
+
+
+def _scaling(subject: Subject, decision: Decision, ready: int, now: Instant) -> ScalingStatus:
+    """What was decided on the size, with what is counted; `since` moves with the state alone."""
+    before = subject.status.scaling
+    found = decision.scaling or ScalingStatus(engine="Fixed", state="Awake", desired_replicas=decision.replicas)
+    update: dict[str, object] = {"ready_replicas": ready}
+    if found.engine != "Fixed":
+        same = before is not None and before.state == found.state and before.since
+        update["since"] = before.since if before and same else now.timestamp()
+    return found.model_copy(update=update)
 
 
 def _short_digest(decision: Decision, stable: str | None) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from serinus_api import names
-from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
 from serinus_operator.cache import Cache
 from serinus_operator.cluster.errors import ClusterError, Denied, FenceLost, Refused
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
-from serinus_operator.report.events import EventBook, is_news
+from serinus_operator.report.events import EventBook, is_news, resized
 from serinus_operator.report.status import Address, build_status, service_address
 from serinus_operator.report.undecided import readable, says, undecided_status, unreadable
 from serinus_operator.state import Decision, Instant, Manifest, Observation, Reference, Subject, Verdict
@@ -37,6 +37,8 @@ class Reporter:
         precondition = Precondition(uid=subject.uid, resource_version=subject.resource_version)
         await self._write(status_manifest(subject, status), precondition)
         await self._tell(subject, subject.status.conditions, status.conditions, now)
+        if sizes := resized(subject.status, status):
+            await self._tell_size(subject, *sizes, now)
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""
@@ -90,6 +92,13 @@ class Reporter:
             )
             if is_news(condition, known.get(condition.type)) and self.events.admits(about.uid, now):
                 await self._record(self.events.event(about, condition, now))
+
+    async def _tell_size(self, subject: Subject, before: ScalingStatus, after: ScalingStatus, now: Instant) -> None:
+        """A log line for another number of pods, and an Event, which counts towards the same limit as the others."""
+        about = f"{subject.namespace}/{subject.name}"
+        log.info("Size changed", extra={"object": about, "detail": after.message, "why": after.reason})
+        if self.events.admits(subject.uid, now):
+            await self._record(self.events.scaled(subject, before, after, now))
 
     async def _record(self, event: Manifest) -> None:
         try:

@@ -4,8 +4,8 @@ import pytest
 from tests.unit.decide.subjects import at, subject
 
 from serinus_api import names
-from serinus_api.v1alpha1 import Condition
-from serinus_operator.report.events import BURST, REFILL_SECONDS, REMEMBERED, EventBook, is_news, is_warning
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
+from serinus_operator.report.events import BURST, REFILL_SECONDS, REMEMBERED, EventBook, is_news, is_warning, resized
 
 
 def condition(
@@ -77,6 +77,38 @@ def test_what_is_worth_an_event(kind: str, status: str, reason: str, before: Con
     assert is_news(condition(kind, status, reason), before) is news
 
 
+def sized(desired: int, engine: str = "Builtin") -> ScalingStatus:
+    return ScalingStatus(engine=engine, state="Awake", desired_replicas=desired, message=f"{desired} because")
+
+
+def test_rises_are_one_object_and_falls_another_in_the_latest_words() -> None:
+    book = EventBook()
+    up = [book.scaled(subject(), sized(1), sized(n), at(n)) for n in (2, 3)]
+    down = book.scaled(subject(), sized(3), sized(1), at(9))
+    assert [event["count"] for event in up] == [1, 2]
+    assert (up[1]["reason"], up[1]["message"], up[1]["type"]) == ("ScaledUp", "3 because", "Normal")
+    assert up[0]["metadata"] == up[1]["metadata"] != down["metadata"]
+    assert (down["reason"], down["count"]) == ("ScaledDown", 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (sized(1), sized(2), True),
+        (sized(2), sized(2), False),
+        (None, sized(2), False),
+        (sized(1, "Fixed"), sized(2), False),
+        (sized(1, "HPA"), sized(2, "HPA"), False),
+    ],
+    ids=["another size", "the same", "the first one", "another engine", "another writer"],
+)
+def test_change_of_size_is_told_when_demand_made_it(
+    before: ScalingStatus | None, after: ScalingStatus, told: bool
+) -> None:
+    found = resized(ModelDeploymentStatus(scaling=before), ModelDeploymentStatus(scaling=after))
+    assert (found is not None) is told
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "reason", "warning"),
     [
@@ -89,6 +121,8 @@ def test_what_is_worth_an_event(kind: str, status: str, reason: str, before: Con
         ("Available", "False", "NoRevision", False),
         ("Stalled", "True", "RolledBack", True),
         ("Reconciling", "True", "NotFound", False),
+        ("ScalingActive", "False", "MetricsUnavailable", True),
+        ("ScalingActive", "Unknown", "Starting", False),
         ("ModelResolved", "False", "NotFound", True),
     ],
 )
