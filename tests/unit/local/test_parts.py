@@ -70,9 +70,13 @@ def test_how_limits_are_kept_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "peak", "told"),
     [
-        ('{"phase": "Loading", "peakBytes": 1, "limitBytes": 2}', 600 << 20, "while Loading, at a peak of 600 MiB"),
+        (
+            '{"phase": "Loading", "peakBytes": 1, "limitBytes": 2}',
+            600 << 20,
+            "while Loading (peak measured before that: 600 MiB)",
+        ),
         ('{"phase": "Loading", "peakBytes": 1, "limitBytes": 2}', None, "while Loading; raise"),
-        ("", 600 << 20, "while Starting, at a peak of 600 MiB"),
+        ("", 600 << 20, "while Starting (peak measured before that: 600 MiB)"),
         ("no report", None, "while Starting; raise"),
     ],
     ids=["what was measured counts", "not what the program took for its own", "no word", "other words"],
