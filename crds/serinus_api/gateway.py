@@ -65,8 +65,8 @@ class RevisionTraffic(ApiModel):
     weight: int = Field(ge=0, le=100)
     held: int = 0
     """Requests that wait in this gateway for a pod of the revision."""
-    released: int = 0
-    """Requests that were held or checked, and then sent to a pod; rises from the agent's start."""
+    forwarded: int = 0
+    """Requests sent to its pods since the gateway started."""
 
 
 class ModelTraffic(ApiModel):

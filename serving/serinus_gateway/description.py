@@ -24,6 +24,10 @@ class Endpoint:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """As in a URL: `10.0.0.7:8080`, `[fd00::7]:8080`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class HeaderMatch:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from serinus_api.gateway import DEADLINE_SECONDS, INITIAL_REPLICAS, MAX_PENDING_REQUESTS
+from serinus_api.runtime import READY_PATH
 from serinus_gateway.description import Endpoint, HeaderMatch, ModelKey
 from serinus_gateway.description import Protocol as Speech
 
@@ -28,6 +29,8 @@ class Pod:
     """What the kubelet says; the agent asks the pod itself while something is held."""
     concurrency: int = 8
     """Requests that it works on at once."""
+    ready_path: str = READY_PATH
+    """Answers 200 once it takes requests."""
 
 
 @dataclass(frozen=True, slots=True)
