@@ -109,8 +109,10 @@ class Desk:
             async with asyncio.timeout(self._view.activation.deadline_seconds):
                 pod = await waiter.grant
         except TimeoutError:
-            self._count("expired")
-            return self._in_vain()
+            if not waiter.grant.done() or waiter.grant.cancelled():
+                self._count("expired")
+                return self._in_vain()
+            pod = waiter.grant.result()  # it came in the same instant
         except asyncio.CancelledError:
             self._count("left")
             if waiter.grant.done() and not waiter.grant.cancelled():
