@@ -50,7 +50,7 @@ class Agent:
         self._changed = asyncio.Event()
         self._draining = False
         self._fleet: Fleet | None = None
-        self._versions: dict[str, str] = {}
+        self._listeners_version = ""
         self._known: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> "Agent":
@@ -110,7 +110,7 @@ class Agent:
             return "not everything has been seen yet"
         if not seen.live:
             return "Envoy does not answer"
-        if seen.listeners_version != self._versions.get(LISTENERS):
+        if not self._listening(seen):
             return "Envoy has not taken the latest listeners"
         return ""
 
@@ -124,7 +124,7 @@ class Agent:
             in_flight=seen.active.get(name, 0) if seen.live else None,
             arrivals=seen.total.get(name, 0) if seen.live else None,
             guarded=any(share.guarded for share in model.shares),
-            applied=seen.live and seen.route_versions.get(name) == routes_version(model),
+            applied=seen.live and self._listening(seen) and seen.route_versions.get(name) == routes_version(model),
             revisions=tuple(
                 RevisionTraffic(
                     name=share.revision,
@@ -136,6 +136,9 @@ class Agent:
                 for share in model.shares
             ),
         )
+
+    def _listening(self, seen: Seen) -> bool:
+        return seen.listeners_version == self._listeners_version
 
     async def _busy(self) -> bool:
         seen = await self._admin.look()
@@ -169,7 +172,7 @@ class Agent:
         documents = render(fleet, self._settings.frontage)
         changed = self._folder.write(documents)
         self._fleet = fleet
-        self._versions = {path: str(documents[path]["version_info"]) for path in (CLUSTERS, LISTENERS)}
+        self._listeners_version = str(documents[LISTENERS]["version_info"])
         log.info("Wrote configuration", extra=fields(models=len(fleet.models), files=len(changed)))
         clusters = names_in(documents[CLUSTERS])
         if clusters - self._known:

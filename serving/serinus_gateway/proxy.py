@@ -11,7 +11,7 @@ ANSWER_SECONDS: Final = 2.0
 WANTED: Final = (
     r"^http\.model-[0-9]+\.(downstream_rq_active|downstream_rq_total)$"
     r"|^http\.model-[0-9]+\.rds\.model-[0-9]+\.version_text$"
-    r"|^listener_manager\.lds\.version_text$|^cluster_manager\.cds\.version_text$"
+    r"|^listener_manager\.(lds\.version_text|total_listeners_warming)$"
     r"|^cluster\..*/.*\.upstream_rq_total$"
 )
 LINE: Final = re.compile(r"^(?P<name>\S+): (?P<value>.*)$")
@@ -25,7 +25,7 @@ class Seen:
 
     live: bool = False
     listeners_version: str = ""
-    clusters_version: str = ""
+    """Of the latest list, once each of its listeners is open."""
     route_versions: Mapping[str, str] = field(default_factory=dict)
     """By listener."""
     active: Mapping[str, int] = field(default_factory=dict)
@@ -78,10 +78,10 @@ def parse(text: str, live: bool) -> Seen:
             sent[of_cluster["name"]] = int(value)
         else:
             lists[name] = value
+    warming = lists.get("listener_manager.total_listeners_warming") != "0"
     return Seen(
         live=live,
-        listeners_version=lists.get("listener_manager.lds.version_text", ""),
-        clusters_version=lists.get("cluster_manager.cds.version_text", ""),
+        listeners_version="" if warming else lists.get("listener_manager.lds.version_text", ""),
         route_versions=routes,
         active=counts["downstream_rq_active"],
         total=counts["downstream_rq_total"],

@@ -8,7 +8,6 @@ A check is cancelled when Envoy goes away, which it does when the client does.
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -102,7 +101,6 @@ def _granted(grant: Grant) -> dict[str, str]:
 
 
 def _refused(refusal: Refusal) -> web.Response:
-    body: dict[str, Any] = {"error": refusal.message, "reason": refusal.reason}
-    return web.json_response(
-        body, status=403, headers={"Retry-After": str(refusal.retry_after)}, dumps=lambda v: json.dumps(v) + "\n"
-    )
+    body = json.dumps({"error": refusal.message, "reason": refusal.reason}) + "\n"
+    headers = {"Retry-After": str(refusal.retry_after), "Content-Type": "application/json"}
+    return web.Response(status=403, body=body.encode(), headers=headers)
