@@ -138,6 +138,12 @@ class Gateway:
             await small.stop()
         await self.api.stop()
 
+    async def clear(self) -> None:
+        """Take every object and pod away."""
+        await self.api.clear()
+        while self._pods:
+            await self._pods.pop().stop()
+
     def run(self, command: str) -> "subprocess.Popen[bytes]":
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SERINUS", "KUBE"))}
         told = {
@@ -236,6 +242,12 @@ class Gateway:
     def ask(self, port: int, path: str = "/", method: str = "GET", **more: Any) -> Any:
         """A request to a gateway port: a context manager, as aiohttp's."""
         return self.session.request(method, f"http://127.0.0.1:{port}{path}", **more)
+
+
+    async def read(self, port: int, path: str = "/", **more: Any) -> tuple[int, Any, bytes]:
+        """Status, headers and body of an answer."""
+        async with self.ask(port, path, **more) as answer:
+            return answer.status, answer.headers, await answer.read()
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
