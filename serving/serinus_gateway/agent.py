@@ -156,13 +156,13 @@ class Agent:
             if not self._world.synced:
                 continue
             try:
-                await self._write()
+                self._write()
             except OSError as error:
                 log.error("Cannot write Envoy's files", extra=fields(why=str(error)))
                 await asyncio.sleep(RETRY_SECONDS)
                 self._changed.set()
 
-    async def _write(self) -> None:
+    def _write(self) -> None:
         views = self._world.views()
         fleet = plan(views.values(), self._known)
         if fleet == self._fleet:
@@ -175,10 +175,14 @@ class Agent:
         self._listeners_version = str(documents[LISTENERS]["version_info"])
         log.info("Wrote configuration", extra=fields(models=len(fleet.models), files=len(changed)))
         clusters = names_in(documents[CLUSTERS])
-        if clusters - self._known:
-            await asyncio.sleep(SETTLE_SECONDS)
-            self._changed.set()
-        self._known = clusters
+        self._known &= clusters
+        if new := clusters - self._known:
+            asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settled, new)
+
+    def _settled(self, clusters: frozenset[str]) -> None:
+        """Envoy has taken these by now; one that has gone again meanwhile falls out with the next change."""
+        self._known |= clusters
+        self._changed.set()
 
 
 def names_in(document: Documents | dict[str, object]) -> frozenset[str]:

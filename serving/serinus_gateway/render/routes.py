@@ -29,6 +29,7 @@ def routes(model: Model) -> Document:
     return {
         "name": route_name(model),
         "virtual_hosts": [{"name": route_name(model), "domains": ["*"], "routes": rules}],
+        "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal"],
     }
 
 

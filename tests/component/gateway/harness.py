@@ -73,7 +73,7 @@ class SmallPod:
             await runner.cleanup()
 
     async def _listen(self, handler: Any, port: int) -> None:
-        server = web.Server(handler, handler_cancellation=True, access_log=None)
+        server = web.Server(handler, handler_cancellation=True, access_log=None, auto_decompress=False)
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, self.address, port).start()
@@ -199,7 +199,7 @@ class Gateway:
         port = free_port()
         self.api.set_replicas(namespace, f"{name}-1", replicas)
         await self.api.put(MODELS, fake_api.model(name, port, namespace=namespace, **more))
-        await self.applied(name)
+        await self.applied(name, port=port)
         return port
 
     async def say(self, name: str, *, namespace: str = "ml", **status: Any) -> None:
@@ -208,11 +208,12 @@ class Gateway:
         live["status"] |= status
         await self.api.put(MODELS, live)
 
-    async def applied(self, name: str, *, guarded: bool | None = None) -> None:
+    async def applied(self, name: str, *, guarded: bool | None = None, port: int | None = None) -> None:
         """Wait until Envoy has taken a model's routes."""
         for _ in range(int(DEADLINE * 20)):
             one = next((model for model in (await self.report()).models if model.name == name), None)
-            if one and one.applied and guarded in (None, one.guarded) and await self.ready() == 200:
+            as_wanted = one and one.applied and guarded in (None, one.guarded) and port in (None, one.port)
+            if as_wanted and await self.ready() == 200:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"{name} was never applied: {await self.report()}; {self.logs()}")

