@@ -205,6 +205,11 @@ async def test_connection_ends_between_requests_after_its_time(tmp_path_factory:
         await gateway.show("a", small.address, of="iris")
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), "being held is no reason to be cut"
+        for _ in range(2):
+            if b"connection: close" not in head.lower():
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200")
         assert b"connection: close" in head.lower()
         writer.close()
     finally:
