@@ -65,7 +65,7 @@ def _destination(model: Model, share: Share, via: str, weight: int | None) -> Do
 
 
 def _elsewhere() -> Document:
-    """Only what no pod has worked on is sent again: not accepted, or answered 429. And only while its body is at hand."""
+    """Sent again is what no pod has worked on: not accepted, or answered 429; and only while its body is at hand."""
     return {
         "retry_on": "connect-failure,refused-stream,reset-before-request,retriable-status-codes",
         "retriable_status_codes": [429],
@@ -75,8 +75,7 @@ def _elsewhere() -> Document:
             {
                 "name": "envoy.retry_host_predicates.previous_hosts",
                 "typed_config": {
-                    "@type": "type.googleapis.com/"
-                    "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                    "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
                 },
             }
         ],

@@ -1,4 +1,4 @@
-"""One gateway for all tests of a module that harm neither of its programs, emptied between them; or one of their own."""
+"""One gateway for the tests of a module that harm neither of its programs, emptied in between; or one of their own."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

