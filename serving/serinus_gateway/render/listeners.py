@@ -1,0 +1,115 @@
+"""One listener per model: what is accepted, what is stripped, how it ends. Pure.
+
+It says nothing that changes in a model's life, because a changed listener ends its connections; weights, timeouts and
+the check are in the routes (`routes.py`).
+"""
+
+from typing import Final
+
+from serinus_gateway.description import Endpoint, Frontage, Model
+from serinus_gateway.render.checks import check_filter
+from serinus_gateway.render.words import CHECK_FILTER, TYPES, Document, address, route_name, routes_path, source
+
+HEADER_SECONDS: Final = 10
+"""A client has this long to send its headers."""
+IDLE_SECONDS: Final = 60
+MAX_HEADERS_KIB: Final = 32
+OURS: Final = "^x[-_]serinus[-_]"
+"""Names of headers that are ours to set, also as a server would read them that takes `_` for `-`."""
+STREAM_WINDOW: Final = 128 * 1024
+CONNECTION_WINDOW: Final = 1024 * 1024
+
+
+def listener(model: Model, frontage: Frontage) -> Document:
+    """The gateway port of a model."""
+    return {
+        "name": route_name(model),
+        "address": address(Endpoint(frontage.listen_host, model.port)),
+        "per_connection_buffer_limit_bytes": frontage.buffer_bytes,
+        "filter_chains": [
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": _manager(model, frontage),
+                    }
+                ]
+            }
+        ],
+    }
+
+
+def _manager(model: Model, frontage: Frontage) -> Document:
+    return {
+        "@type": f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": route_name(model),
+        "codec_type": "AUTO",
+        "rds": {"route_config_name": route_name(model), "config_source": source(frontage, routes_path(model))},
+        "http_filters": [
+            {"name": CHECK_FILTER, "typed_config": check_filter()},
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {
+                    "@type": f"{TYPES}.extensions.filters.http.router.v3.Router",
+                    "suppress_envoy_headers": True,
+                },
+            },
+        ],
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        # As for clients that are not trusted: `x-envoy-*` of theirs is dropped. Nothing is added, as without a gateway.
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "generate_request_id": False,
+        "server_header_transformation": "PASS_THROUGH",
+        "early_header_mutation_extensions": [_strip_ours()],
+        "max_request_headers_kb": MAX_HEADERS_KIB,
+        "request_headers_timeout": f"{HEADER_SECONDS}s",
+        "common_http_protocol_options": {
+            "idle_timeout": f"{IDLE_SECONDS}s",
+            "max_connection_duration": f"{frontage.connection_seconds}s",
+        },
+        # Without it a client that is just sending on an old connection is cut; with it the last answer says `close`.
+        "http1_safe_max_connection_duration": True,
+        "http2_protocol_options": {
+            "initial_stream_window_size": STREAM_WINDOW,
+            "initial_connection_window_size": CONNECTION_WINDOW,
+        },
+        "local_reply_config": _local_replies(),
+    }
+
+
+def _strip_ours() -> Document:
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": f"{TYPES}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": f"{OURS}.*"}}}}],
+        },
+    }
+
+
+def _local_replies() -> Document:
+    """Answers of Envoy itself: the agent's refusals as they are but with status 503, all others in the same form."""
+    refused = {
+        "filter": {
+            "and_filter": {"filters": [{"response_flag_filter": {"flags": ["UAEX"]}}, _status("LE", 499)]},
+        },
+        "status_code": 503,
+        "body_format_override": {
+            "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+            "content_type": "application/json",
+        },
+    }
+    unavailable = {
+        "filter": _status("EQ", 503),
+        "headers_to_add": [{"header": {"key": "retry-after", "value": "1"}, "append_action": "ADD_IF_ABSENT"}],
+    }
+    return {
+        "mappers": [refused, unavailable],
+        "body_format": {"json_format": {"error": "gateway: %LOCAL_REPLY_BODY% (%RESPONSE_CODE_DETAILS%)"}},
+    }
+
+
+def _status(comparison: str, code: int) -> Document:
+    value = {"default_value": code, "runtime_key": "serinus.unused"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}

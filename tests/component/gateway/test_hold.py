@@ -1,0 +1,154 @@
+"""Requests for a model that sleeps: held, woken for, released; bounded, and given up with a reason. Envoy is real."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.component.gateway.fake_api import PODS
+from tests.component.gateway.harness import Gateway, echo, until
+
+
+async def test_first_request_wakes_the_model_and_is_answered_by_its_pod(gateway: Gateway) -> None:
+    port = await gateway.model("iris", scaling={"activation": {"initialReplicas": 3}})
+    small = await gateway.small_pod(echo)
+    asking = asyncio.create_task(read(gateway, port, "/v2/x?a=1", method="POST", data=b"hello"))
+    await until(lambda: gateway.api.scaled)
+    assert gateway.api.scaled == [("ml", "iris-1", 3)]
+    await gateway.show("a", small.address, of="iris")
+    status, headers, body = await asking
+    assert (status, body) == (200, b"hello")
+    assert headers["x-serinus-revision"] == "iris-1"
+    assert 0 < int(headers["x-serinus-cold-start"]) < 30_000
+    (seen,) = small.seen
+    assert (seen.raw_path, seen.headers["x-serinus-via"]) == ("/v2/x?a=1", "split")
+    assert gateway.api.scaled == [("ml", "iris-1", 3)], "one wake for all"
+
+
+async def read(gateway: Gateway, port: int, path: str = "/", **more: Any) -> tuple[int, Any, bytes]:
+    async with gateway.ask(port, path, **more) as answer:
+        return answer.status, answer.headers, await answer.read()
+
+
+async def test_held_to_answered_takes_little_more_than_the_pod(gateway: Gateway) -> None:
+    port = await gateway.model("iris")
+    small = await gateway.small_pod(echo)
+    small.ready = False
+    await gateway.show("a", small.address, of="iris")
+    asking = asyncio.create_task(read(gateway, port))
+    await gateway.until_held("iris", 1)
+    small.ready, began = True, time.perf_counter()
+    assert (await asking)[0] == 200
+    assert time.perf_counter() - began < 1.0
+
+
+async def test_hundred_at_once_are_spread_over_pods_that_do_one_at_a_time(gateway: Gateway) -> None:
+    port = await gateway.model("iris", runtime={"maxConcurrency": 1})
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.02)
+        return web.Response(text="ok")
+
+    pods = [await gateway.small_pod(slow, concurrency=1) for _ in range(5)]
+    asking = [asyncio.create_task(read(gateway, port)) for _ in range(100)]
+    await gateway.until_held("iris", 100)
+    for number, small in enumerate(pods):
+        await gateway.show(f"p{number}", small.address, of="iris")
+        await asyncio.sleep(0.2)
+    answers = await asyncio.gather(*asking)
+    assert {status for status, _, _ in answers} == {200}
+    assert [small.refused for small in pods] == [0] * 5
+    assert max(small.most for small in pods) == 1, "nobody was sent more than it does at once"
+    assert all(len(small.seen) > 5 for small in pods)
+
+
+async def test_beyond_the_bound_is_refused_at_once_and_a_leaver_frees_its_place(gateway: Gateway) -> None:
+    port = await gateway.model("iris", scaling={"activation": {"maxPendingRequests": 2}})
+    waiting = [asyncio.create_task(read(gateway, port)) for _ in range(2)]
+    await gateway.until_held("iris", 2)
+    began = time.perf_counter()
+    status, headers, body = await read(gateway, port)
+    assert time.perf_counter() - began < 1
+    assert (status, headers["Retry-After"], headers["Content-Type"]) == (503, "1", "application/json")
+    assert b'"reason": "TooManyPending"' in body
+    waiting[0].cancel()
+    await gateway.until_held("iris", 1)
+    third = asyncio.create_task(read(gateway, port))
+    await gateway.until_held("iris", 2)
+    small = await gateway.small_pod(echo)
+    await gateway.show("a", small.address, of="iris")
+    assert [status for status, _, _ in await asyncio.gather(waiting[1], third)] == [200, 200]
+    text = await gateway.metrics()
+    for outcome, count in (("rejected", 1), ("left", 1), ("released", 2)):
+        labels = f'model="iris",namespace="ml",outcome="{outcome}",revision="iris-1"'
+        assert f"serinus_gateway_checks_total{{{labels}}} {count}.0" in text
+    assert 'serinus_gateway_cold_start_seconds_count{phase="load"} 1.0' in text
+
+
+@pytest.mark.parametrize("gateway_bound", ["3"])
+async def test_all_models_together_have_a_bound_too(tmp_path: Any, gateway_bound: str) -> None:
+    gateway = Gateway(tmp_path, SERINUS_MAX_PENDING=gateway_bound)
+    try:
+        await gateway.start()
+        ports = [await gateway.model(name) for name in ("a", "b")]
+        waiting = [asyncio.create_task(read(gateway, port)) for port in (*ports, ports[0])]
+        await gateway.until_held("a", 2)
+        await gateway.until_held("b", 1)
+        status, _, body = await read(gateway, ports[1])
+        assert (status, b"wait in this gateway" in body) == (503, True)
+        for task in waiting:
+            task.cancel()
+    finally:
+        await gateway.stop()
+
+
+async def test_deadline_brings_the_reason(gateway: Gateway) -> None:
+    port = await gateway.model("iris", scaling={"activation": {"deadlineSeconds": 1}})
+    trouble = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    await gateway.show("a", "", of="iris")
+    stuck = gateway.api.get(PODS, "ml", "a")
+    await gateway.api.put(PODS, {**stuck, "status": {"phase": "Pending", "containerStatuses": [trouble]}})
+    status, headers, body = await read(gateway, port)
+    assert (status, headers["Retry-After"]) == (503, "1")
+    assert b'"reason": "ImagePullBackOff"' in body
+    assert b"no such image" in body
+    assert gateway.api.scaled == [], "there is a pod already"
+
+
+async def test_wake_waits_for_an_api_server_that_is_down(gateway: Gateway) -> None:
+    port = await gateway.model("iris")
+    gateway.api.down = True
+    asking = asyncio.create_task(read(gateway, port))
+    await gateway.until_held("iris", 1)
+    await asyncio.sleep(0.5)
+    gateway.api.down = False
+    await until(lambda: gateway.api.scaled)
+    small = await gateway.small_pod(echo)
+    await gateway.show("a", small.address, of="iris")
+    assert (await asking)[0] == 200
+
+
+async def test_size_that_somebody_else_set_is_left_alone(gateway: Gateway) -> None:
+    port = await gateway.model("iris", replicas=5)
+    asking = asyncio.create_task(read(gateway, port))
+    await gateway.until_held("iris", 1)
+    small = await gateway.small_pod(echo)
+    await gateway.show("a", small.address, of="iris")
+    assert (await asking)[0] == 200
+    assert gateway.api.scaled == []
+
+
+async def test_pods_of_others_are_never_a_destination(gateway: Gateway) -> None:
+    port = await gateway.model("iris", scaling={"activation": {"deadlineSeconds": 2}})
+    foreign = await gateway.small_pod(echo)
+    await gateway.show("a", foreign.address, of="iris", namespace="other")
+    await gateway.show("b", foreign.address, of="other")
+    await gateway.show("c", foreign.address, of="iris", revision="iris-2")
+    stranger = gateway.api.get(PODS, "ml", "c")
+    labels = {**stranger["metadata"]["labels"], "serinus.dev/role": "preflight", "serinus.dev/revision": "iris-1"}
+    await gateway.api.put(PODS, {**stranger, "metadata": {**stranger["metadata"], "name": "d", "labels": labels}})
+    named = {"x-serinus-destination": f"{foreign.address}:8080", "X_Serinus_Destination": f"{foreign.address}:8080"}
+    status, _, _ = await read(gateway, port, headers=named)
+    assert status == 503
+    assert foreign.seen == []
