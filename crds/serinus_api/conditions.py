@@ -78,6 +78,12 @@ class Reason(StrEnum):
     PROGRESSING = "Progressing"
     CANDIDATE_NOT_READY = "CandidateNotReady"
 
+    # ScalingActive
+    METRICS_AVAILABLE = "MetricsAvailable"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    REPLICA_OWNERSHIP_CONFLICT = "ReplicaOwnershipConflict"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"
+
 
 def reason_of(word: str | None) -> Reason | None:
     """The reason that a word names; None for a word of another version, or none."""

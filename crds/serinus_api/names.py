@@ -30,6 +30,9 @@ ANNOTATION_ABORT = f"{PREFIX}/abort"
 ANNOTATION_RETRY = f"{PREFIX}/retry"
 ANNOTATION_REFRESH = f"{PREFIX}/refresh"
 
+ANNOTATION_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+"""Kubernetes' own: of two pods the one with the lower value is ended first."""
+
 FIELD_MANAGER = "serinus-operator"
 STATUS_FIELD_MANAGER = "serinus-status"
 

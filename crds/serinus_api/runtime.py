@@ -44,6 +44,9 @@ METRIC_IN_FLIGHT = "serinus_requests_in_flight"
 METRIC_QUEUED = "serinus_requests_queued"
 METRIC_REJECTED = "serinus_requests_rejected_total"
 METRIC_MODEL_INFO = "serinus_model_info"
+LATENCY_BUCKETS = tuple(float(f"{1e-4 * 10 ** (k / 8):.3g}") for k in range(49))
+"""Upper ends in seconds, eight to a decade from 0.1 ms to 100 s, so that a percentile read from them is within a
+seventh of the truth: 0.0001 · 10^(k/8) for k = 0 … 48. Beyond the last one lies one more bucket."""
 
 
 class ModelSource(ApiModel):
@@ -100,6 +103,8 @@ class RuntimeConfig(ApiModel):
     connection_seconds: int = 60
     """Life of a connection that did not come through a gateway, ± 20 %."""
     log_format: Literal["json", "console"] = "json"
+    own_group: bool = True
+    """Whether the control group is the pod's alone. In local mode it is shared: only the process itself is counted."""
     source_check_seconds: int = Field(default=60, ge=1)
     """A ready pod looks this often whether an `https://` or `pvc://` source still is what it serves."""
     host: str = ""
@@ -160,5 +165,11 @@ class LoadReport(ApiModel):
     """Requests received, by how they came (`VIA`)."""
     busy_seconds: float
     """Sum of the time that requests spent in flight."""
+    uptime_seconds: float | None = None
+    """Age of the process: the counters are as old. None from a runtime of an earlier version, as are the next two."""
+    cpu_seconds: float | None = None
+    """Processor time of the pod's control group so far."""
+    latency_counts: tuple[int, ...] | None = None
+    """Requests answered 200 or 503, by `LATENCY_BUCKETS` and one bucket beyond them; not cumulative."""
     source_changed: str | None = None
     """What differs between the source now and the bytes served; None: nothing known."""

@@ -19,6 +19,7 @@ from serinus_operator.cluster.port import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     POD,
+    SCALERS,
     SERVICE,
     Cluster,
     Kind,
@@ -32,8 +33,10 @@ from serinus_operator.render import owned
 from serinus_operator.state import Decision, Subject
 
 WRITTEN_ONCE = (CONTROLLER_REVISION, CONFIG_MAP, POD)
-PRUNED = (DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION)
+PRUNED = (*SCALERS, DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION)
 """In this order: what others depend on goes last."""
+GOES_FIRST, STAYS = "-1", "0"
+"""Values of the annotation by which the Deployment controller chooses the pods to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,13 @@ class Applier:
         try:
             live = await self.cluster.create(manifest)
         except Conflict:
+            if kind in SCALERS:
+                raise  # made since they were listed; the next list tells whose it is
             found = await self.cluster.get(kind, meta["namespace"], meta["name"])
             if found is None:
                 raise
             live = {"apiVersion": kind.api_version, "kind": kind.kind, **found}
-        if kind in CHILDREN and _ours(live, manifest):
+        if kind in (*CHILDREN, *SCALERS) and _ours(live, manifest):
             self.cache.put(live)  # ConfigMaps are not watched: nobody would take them out again
         return live
 
@@ -102,7 +107,7 @@ class Applier:
             await self._repair(live, manifest)
 
     async def _mark(self, live: Manifest, wanted: Mapping[str, Any]) -> None:
-        """Set owner and labels of an object whose contents are written once."""
+        """Set metadata of an object whose contents are written once, or not by us."""
         meta = {**wanted, "namespace": live["metadata"]["namespace"], "name": live["metadata"]["name"]}
         identity = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": meta}
         self.cache.put(await self.cluster.apply(identity, _precondition(live)))
@@ -111,7 +116,7 @@ class Applier:
         """Apply the manifest; where somebody else's additions remain, write the whole of what we render."""
         wanted = _keep_replicas(manifest, live)
         after = await self.cluster.apply(wanted, _precondition(live))
-        if differs(wanted, after):
+        if differs(wanted, after) and kind_of(wanted) not in SCALERS:
             after = await self.cluster.replace(_whole(wanted, after), _precondition(after))
         self.cache.put(after)
 
@@ -120,7 +125,21 @@ class Applier:
             live = self.cache.get(DEPLOYMENT, subject.namespace, revision)
             if live is None or revision == _leaving(decision) or live["spec"].get("replicas") == decision.replicas:
                 continue
+            await self._mark_pods(subject, revision, decision.leaving_pods)
             await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, decision.replicas, _precondition(live))
+
+    async def _mark_pods(self, subject: Subject, revision: str, leaving: Sequence[str]) -> None:
+        """Tell the Deployment controller which pods to end: those that have least to do."""
+        if names.ANNOTATION_DELETION_COST in subject.spec.runtime.pod_annotations:
+            return  # the user says it
+        for live in self.cache.children(Key(subject.namespace, subject.name), POD):
+            meta = live["metadata"]
+            if meta["labels"].get(names.LABEL_REVISION) != revision or "deletionTimestamp" in meta:
+                continue
+            known = meta.get("annotations", {}).get(names.ANNOTATION_DELETION_COST, STAYS)
+            cost = GOES_FIRST if meta["name"] in leaving else STAYS
+            if known != cost:
+                await self._mark(live, {"annotations": {names.ANNOTATION_DELETION_COST: cost}})
 
     async def _prune(self, subject: Subject, decision: Decision, manifests: Sequence[Manifest]) -> None:
         """Remove what is ours and no longer wanted. Records without an owner that are wanted are adopted."""
@@ -136,6 +155,8 @@ class Applier:
                     continue
                 if (kind.kind, meta["name"]) not in wanted:
                     await self.cluster.delete(kind, subject.namespace, meta["name"], _precondition(live))
+                    if kind in SCALERS:
+                        self.cache.drop(live)  # not watched: nobody else would
                 elif kind is CONTROLLER_REVISION and owner is None:
                     await self._mark(live, {**owned(subject), "labels": meta["labels"]})
 

@@ -12,7 +12,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import aiohttp.web
@@ -25,18 +25,21 @@ from serinus_operator.apply import Applier
 from serinus_operator.cache import Cache
 from serinus_operator.cluster.kubernetes import KubernetesCluster
 from serinus_operator.cluster.port import CHILDREN
+from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
 from serinus_operator.guard import Guard
+from serinus_operator.loads import Outcome
 from serinus_operator.metrics import PodMetrics
 from serinus_operator.observe import Observer
-from serinus_operator.queue import WorkQueue
+from serinus_operator.queue import Key, WorkQueue
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings, SettingsError
-from serinus_operator.state import RenderOptions
+from serinus_operator.state import Memory, RenderOptions
 
 log = logging.getLogger(__name__)
 STUCK_SECONDS = 120.0
@@ -67,6 +70,7 @@ class Operator:
             start=f"{time.time_ns():x}",
         )
         fenced = FencedCluster(self.cluster, self.fence)
+        self.collector = Collector(self.cache, self.pods.load, lambda key: self.queue.add(key), active=self.fence.held)
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(
@@ -76,7 +80,13 @@ class Operator:
                 operator_labels=settings.operator_pod_labels or {},
                 log_format=settings.log_format,
             ),
-            observer=Observer(self.cluster, self.cache, self.pods.source_changed),
+            observer=Observer(
+                self.cluster,
+                self.cache,
+                self.pods.source_changed,
+                self.collector.last,
+                Scalers(self.cluster, self.cache),
+            ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
         )
@@ -84,16 +94,24 @@ class Operator:
         self.resync = Resync(self.cluster, self.cache, self.queue, settings.resync_seconds)
         self.fence.on_acquired = self.resync.enqueue_all
         self.telemetry.follow(
-            depth=lambda: self.queue.depth, oldest=self.queue.oldest_seconds, held=lambda: float(self.fence.held())
+            depth=lambda: self.queue.depth,
+            oldest=self.queue.oldest_seconds,
+            held=lambda: float(self.fence.held()),
+            sizes=lambda: [(key.namespace, key.name, found) for key, found in outcomes(reconciler.memories)],
         )
         self._spawn("resync", self.resync.run())
         self._spawn("fence", self.fence.run())
         self._spawn("queue", self._work())
+        self._spawn("collector", self._collect())
         self._spawn("metrics", self._serve_metrics())
 
     async def _work(self) -> None:
         await self.resync.primed.wait()
         await self.queue.run()
+
+    async def _collect(self) -> None:
+        await self.resync.primed.wait()
+        await self.collector.run()
 
     def _spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
@@ -146,6 +164,13 @@ class Operator:
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
+
+
+def outcomes(memories: Mapping[Key, Memory]) -> Iterator[tuple[Key, Outcome]]:
+    """The last decision on the size of each model that is scaled by demand."""
+    for key, memory in memories.items():
+        if memory.scaling.outcome:
+            yield key, memory.scaling.outcome
 
 
 class Forever:

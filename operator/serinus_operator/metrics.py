@@ -45,7 +45,8 @@ class PodMetrics:
         address, port = place
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
+            connector = aiohttp.TCPConnector(limit=0)  # waiting for a connection would count as a pod's silence
+            self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=False)
         host = f"[{address}]" if ":" in address else address
         try:
             async with self._session.get(f"http://{host}:{port}{LOAD_PATH}") as response:

@@ -27,8 +27,10 @@ from serinus_operator.cluster.port import (
     Manifest,
 )
 from serinus_operator.decide.pods import pod_state
+from serinus_operator.loads import LoadSample
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
+from serinus_operator.scalers import Scalers
 from serinus_operator.sources import parse_source
 from serinus_operator.state import (
     Observation,
@@ -42,6 +44,8 @@ from serinus_operator.state import (
 
 AskPods = Callable[[list[Manifest]], Awaitable[str | None]]
 """Asks ready pods whether their source has changed under them (`metrics.source_changed`)."""
+LastLoad = Callable[[Key], LoadSample | None]
+"""What the pods of a model said last of their load (`collect.Collector.last`)."""
 
 
 class _Spec(ApiModel):
@@ -79,6 +83,8 @@ class Observer:
     cluster: Cluster
     cache: Cache
     ask_pods: AskPods
+    last_load: LastLoad
+    scalers: Scalers
 
     async def observe(self, subject: Subject, failure: Verdict | None) -> Observation:
         """Everything that a decision may look at. `failure` is what the last attempt to act ran into."""
@@ -95,6 +101,8 @@ class Observer:
             source=source,
             failure=failure,
             source_changed=await self._source_changed(subject, pods),
+            load=self.last_load(Key(subject.namespace, subject.name)),
+            scalers=await self.scalers.look(subject),
         )
 
     def _children(self, subject: Subject, kind: Kind) -> list[Manifest]:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.runtime import PreflightReport
-from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
+from serinus_operator.loads import LoadSample, ScalingMemory
 
 Manifest = dict[str, Any]
 
@@ -113,6 +114,22 @@ class WorkloadState:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalerState:
+    """Objects that size a Deployment in the operator's stead: ours, and other people's."""
+
+    foreign: str | None = None
+    """Somebody else's scaler that points to a revision's Deployment: `HorizontalPodAutoscaler iris`."""
+    present: Literal["HPA", "KEDA"] | None = None
+    """The engine whose object of ours exists."""
+    missing: bool = False
+    """The kind that the engine needs is unknown to this cluster."""
+    problem: str | None = None
+    """Why ours does not work, in its controller's words."""
+    desired: int | None = None
+    """Pods that it wants."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that a decision may look at. What could not be learned is None."""
 
@@ -129,6 +146,9 @@ class Observation:
     """Why the last attempt to act did not succeed (a right that is missing, a name that is taken)."""
     source_changed: str | None = None
     """What the stable revision's pods say of their source, where it can change under them."""
+    load: LoadSample | None = None
+    """The last look at the pods' load, where the operator itself scales by it."""
+    scalers: ScalerState = field(default_factory=ScalerState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +161,7 @@ class Memory:
     """Monotonic start of that step, so that elapsed = now - since."""
     not_before: float = 0.0
     """Monotonic time before which no new preflight attempt starts."""
+    scaling: ScalingMemory = field(default_factory=ScalingMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +217,11 @@ class Decision:
     findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
     """Conditions that speak of one aspect."""
     replicas: int = 1
+    """Pods of each revision that runs."""
+    scaling: ScalingStatus | None = None
+    """Why so many, where demand decides; None with a fixed size."""
+    leaving_pods: tuple[str, ...] = ()
+    """Pods that shall go first when there are to be fewer."""
     running: tuple[str, ...] = ()
     """Revisions that have a Deployment and a Service, stable first."""
     entry: str | None = None

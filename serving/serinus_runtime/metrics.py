@@ -1,12 +1,14 @@
 """What the second port tells: Prometheus text for scrapers, a LoadReport for the operator. Plain numbers, no library.
 
-`app.py` counts, the private endpoint renders. The buckets are eight to a decade, from 0.1 ms to 100 s, so that a
-percentile read from them is within a seventh of the truth: 0.0001 · 10^(k/8) for k = 0 … 48.
+`app.py` counts, the private endpoint renders.
 """
 
+import time
 from bisect import bisect_left
+from collections.abc import Callable
 
 from serinus_api.runtime import (
+    LATENCY_BUCKETS,
     METRIC_DURATION,
     METRIC_IN_FLIGHT,
     METRIC_MODEL_INFO,
@@ -17,7 +19,8 @@ from serinus_api.runtime import (
 )
 from serinus_runtime.limits import Gate
 
-BUCKETS = tuple(float(f"{1e-4 * 10 ** (k / 8):.3g}") for k in range(49))
+ANSWERS = (200, 503)
+"""Codes that tell how long the model takes: its answers, and those that came too late. A refusal (429) is quick."""
 
 
 class Series:
@@ -26,16 +29,25 @@ class Series:
     __slots__ = ("counts", "seconds")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS) + 1)
+        self.counts = [0] * (len(LATENCY_BUCKETS) + 1)
         self.seconds = 0.0
 
 
 class Metrics:
     """Counters of one process; they only rise."""
 
-    def __init__(self, revision: str, gate: Gate) -> None:
+    def __init__(
+        self,
+        revision: str,
+        gate: Gate,
+        cpu_seconds: Callable[[], float | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._revision = revision
         self._gate = gate
+        self._cpu_seconds = cpu_seconds
+        self._clock = clock
+        self._started = clock()
         self._series: dict[tuple[str, int], Series] = {}
         self.arrivals = dict.fromkeys(VIA, 0)
         self.digest = ""
@@ -50,7 +62,7 @@ class Metrics:
         series = self._series.get((via, code))
         if series is None:
             series = self._series[via, code] = Series()
-        series.counts[bisect_left(BUCKETS, seconds)] += 1
+        series.counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         series.seconds += seconds
 
     def load_report(self) -> LoadReport:
@@ -61,8 +73,15 @@ class Metrics:
             queued=self._gate.queued,
             arrivals=dict(self.arrivals),
             busy_seconds=self._gate.busy_seconds(),
+            uptime_seconds=round(self._clock() - self._started, 3),
+            cpu_seconds=self._cpu_seconds(),
+            latency_counts=self._latencies(),
             source_changed=self._source_changed,
         )
+
+    def _latencies(self) -> tuple[int, ...]:
+        told = [series.counts for (_, code), series in self._series.items() if code in ANSWERS]
+        return tuple(map(sum, zip(*told, strict=True))) if told else (0,) * (len(LATENCY_BUCKETS) + 1)
 
     def render(self) -> str:
         """Prometheus text format, version 0.0.4."""
@@ -91,7 +110,7 @@ class Metrics:
     def _histogram(self, labels: str, series: Series) -> list[str]:
         total = 0
         lines = []
-        for bound, count in zip((*BUCKETS, "+Inf"), series.counts, strict=True):
+        for bound, count in zip((*LATENCY_BUCKETS, "+Inf"), series.counts, strict=True):
             total += count
             lines.append(f'{METRIC_DURATION}_bucket{{{labels},le="{bound}"}} {total}')
         lines.append(f"{METRIC_DURATION}_sum{{{labels}}} {series.seconds:.6f}")

@@ -19,6 +19,7 @@ from tests.fakes.virtual_time import START_SECONDS
 
 from serinus_api import names
 from serinus_api.admission import judge
+from serinus_api.runtime import LoadReport
 from serinus_operator import handlers
 from serinus_operator.apply import Applier
 from serinus_operator.cache import Cache
@@ -32,6 +33,7 @@ from serinus_operator.cluster.port import (
     Kind,
     Manifest,
 )
+from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
 from serinus_operator.guard import Guard
 from serinus_operator.observe import Observer
@@ -41,6 +43,7 @@ from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings
 from serinus_operator.state import Instant, RenderOptions
 
@@ -82,10 +85,16 @@ class Process:
         self.fence = Fence(connection, namespace="serinus-system", name="lease", pod=settings.identity, start=start)
         fenced = FencedCluster(connection, self.fence)
         self.asked: list[str] = []
+        self.scraped: list[str] = []
+        self.collector = Collector(
+            self.cache, self._load, lambda key: self.queue.add(key), active=self.fence.held, clock=world.now
+        )
         self.reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(operator_labels={"app.kubernetes.io/name": "serinus-operator"}),
-            observer=Observer(connection, self.cache, self._ask_pods),
+            observer=Observer(
+                connection, self.cache, self._ask_pods, self.collector.last, Scalers(connection, self.cache)
+            ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
             clock=world.now,
@@ -98,13 +107,22 @@ class Process:
         kinds = (MODEL_DEPLOYMENT, *CHILDREN)
         self._handlers = {k.kind: h.fn for k, h in zip(kinds, registry._watching.get_all_handlers(), strict=True)}
         loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(work) for work in (self.resync.run(), self.fence.run(), self._work())]
+        works = (self.resync.run(), self.fence.run(), self._work(), self._collect())
+        self.tasks = [loop.create_task(work) for work in works]
         self._seen: set[tuple[str, str, str]] = set()
         world.cluster.watchers.append(self._hear)
 
     async def _work(self) -> None:
         await self.resync.primed.wait()
         await self.queue.run()
+
+    async def _collect(self) -> None:
+        await self.resync.primed.wait()
+        await self.collector.run()
+
+    async def _load(self, pod: Manifest) -> LoadReport | None:
+        self.scraped.append(pod["metadata"]["name"])
+        return self.world.load(pod)
 
     async def _ask_pods(self, pods: Sequence[Manifest]) -> str | None:
         self.asked += [pod["metadata"]["name"] for pod in pods]
@@ -198,6 +216,8 @@ class World:
         """Whether watch events are lost."""
         self.source_changed: str | None = None
         """What the stable revision's pods answer when they are asked about their source."""
+        self.load: Callable[[Manifest], LoadReport | None] = lambda pod: None
+        """What a pod answers when it is asked for its load."""
         self.kill_at: tuple[int, str] | None = None
         """Number of the mutating call at which the operator dies, and `before` or `after` it."""
         self.killed = asyncio.Event()

@@ -13,7 +13,9 @@ class ScalingMetric(ApiModel):
     type: Literal["Concurrency", "RequestsPerSecond", "LatencyP95Milliseconds", "CPUUtilization"]
     """What is measured. With several metrics the one that asks for most pods wins."""
     target: Annotated[int, Field(ge=1, le=1_000_000)]
-    """How much of it one pod shall bear, in the unit that the type names (CPUUtilization: percent of the request)."""
+    """How much of it one pod shall bear. Concurrency: requests in flight or queued, at most runtime.maxConcurrency of
+    them. RequestsPerSecond: arrivals. CPUUtilization: percent of the pod's CPU request. LatencyP95Milliseconds: the
+    time that 95 of 100 requests stay below; more pods than requests at once are never asked for on its account."""
 
 
 class ScaleToZeroSpec(ApiModel):
@@ -62,13 +64,21 @@ class ScalingSpec(ApiModel):
             "scaling.activation.initialReplicas must not be above scaling.maxReplicas; lower it or raise maxReplicas",
             field=".activation",
         ),
+        Rule(
+            "!has(self.engine) || self.engine == 'Builtin' || (has(self.metrics) && size(self.metrics) > 0 && "
+            "self.metrics.all(m, m.type == 'CPUUtilization'))",
+            "scaling.metrics must be CPUUtilization alone with engine: HPA or KEDA; set [{type: CPUUtilization, "
+            "target: 80}] or choose engine: Builtin",
+            field=".metrics",
+        ),
     )
 
-    engine: Literal["Builtin", "HPA", "KEDA"] | None = None
-    """Who writes the number of pods: Serinus itself (Builtin), a HorizontalPodAutoscaler, or KEDA."""
-    min_replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Fewest pods. 0: the model may sleep."""
-    max_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    engine: Literal["Builtin", "HPA", "KEDA"] = "Builtin"
+    """Who writes the number of pods: Serinus itself (Builtin), a HorizontalPodAutoscaler, or KEDA. The latter two
+    measure CPU alone and need a metrics-server. It is never changed by itself."""
+    min_replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Fewest pods. **Later:** 0, with which the model may sleep; until then it is reported as NotSupported."""
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] = 10
     """Most pods, at least 1."""
     metrics: Annotated[
         tuple[ScalingMetric, ...],
@@ -76,12 +86,14 @@ class ScalingSpec(ApiModel):
             max_length=4, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
         ),
     ] = ()
-    """What is measured; the largest answer wins."""
-    target_utilization_percent: Annotated[int, Field(ge=1, le=100)] | None = None
-    """How full a pod shall be of its target, in percent."""
-    stable_window_seconds: Annotated[int, Field(ge=6, le=3600)] | None = None
-    """The demand is averaged over this many seconds, at least 6; a tenth of it in a panic."""
-    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """What is measured; the largest answer wins. Absent: Concurrency, with runtime.maxConcurrency as its target."""
+    target_utilization_percent: Annotated[int, Field(ge=1, le=100)] = 70
+    """How full a pod shall be of its target, in percent: what is left is room for a rise while new pods start. For
+    Concurrency and RequestsPerSecond."""
+    stable_window_seconds: Annotated[int, Field(ge=6, le=3600)] = 60
+    """The demand is averaged over this many seconds, at least 6; over a tenth of it to see a sudden rise, after which
+    nothing shrinks for as many seconds."""
+    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     """A smaller size must have been enough for this many seconds."""
     scale_to_zero: ScaleToZeroSpec | None = None
     """When a model without requests goes to sleep."""

@@ -159,6 +159,15 @@ class ModelDeploymentSpec(ApiModel):
             "scaling.maxReplicas)",
             field=".replicas",
         ),
+        Rule(
+            "!has(self.scaling) || !has(self.scaling.metrics) || !self.scaling.metrics.exists(m, m.type == "
+            "'CPUUtilization') || (has(self.runtime) && has(self.runtime.resources) && "
+            "((has(self.runtime.resources.requests) && 'cpu' in self.runtime.resources.requests) || "
+            "(has(self.runtime.resources.limits) && 'cpu' in self.runtime.resources.limits)))",
+            "scaling.metrics: CPUUtilization is a percentage of the pod's CPU request; set runtime.resources.requests."
+            "cpu or measure something else",
+            field=".scaling",
+        ),
     )
 
     paused: bool = False

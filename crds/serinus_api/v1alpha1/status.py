@@ -243,7 +243,9 @@ class ScalingStatus(ApiModel):
     ready_replicas: Replicas = 0
     """Pods that answer."""
     reason: Word | None = None
-    """Why this many, in one word."""
+    """Why this many, in one word: what was measured, or what bounds it. Written when the number changes."""
+    message: Text | None = None
+    """The last change and its cause: `3 → 5: concurrency 18.2 over target 4 in the last 60 s`."""
     last_request_time: Timestamp | None = None
     """When the last request came, written only when the state changes."""
 

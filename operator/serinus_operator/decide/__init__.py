@@ -1,6 +1,6 @@
 """What should be: `decide(subject, observation, memory, now) → Decision`. Pure: no clock, no I/O, no logging.
 
-The classification comes first, then one action for it:
+The size comes first (`scaling.py`), then the classification, then one action for it:
 
     paused                                   children stay as they are
     a field is set whose behaviour is to come the stable revision is kept, nothing else is decided
@@ -23,8 +23,10 @@ from serinus_api.v1alpha1 import (
     spec_hash,
     unsupported_fields,
 )
-from serinus_operator.decide import history, traffic
+from serinus_operator.decide import history, scaling, traffic
+from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
+from serinus_operator.decide.scaling import Sizing
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -38,6 +40,8 @@ from serinus_operator.state import (
 
 SETTLING_SECONDS = 15.0
 """A settled model whose pods are not all ready is looked at this often, beside every event of its pods."""
+WHOLE_PERCENT = 100
+"""A candidate takes all of the traffic at once when it is promoted, so it needs the pods for it before."""
 
 
 def decide(
@@ -47,23 +51,60 @@ def decide(
 
     `local` says that processes stand in for a cluster: other sources are allowed, and other fields refused.
     """
-    wanted = spec_hash(subject.spec)
-    status = subject.status
     if subject.spec.paused:
         return _paused(subject, observation, memory)
+    if refusal := _not_acted_on(subject, default_image, local=local):
+        return _keep_stable(subject, observation, memory, now, refusal)
+    sizing = scaling.size(subject, observation, memory.scaling, now)
+    decision = _classified(subject, observation, memory, now, sizing, default_image, local)
+    found = {ConditionType.SCALING_ACTIVE: sizing.finding} if sizing.finding else {}
+    return replace(
+        decision,
+        memory=replace(decision.memory, scaling=sizing.memory),
+        scaling=sizing.status,
+        leaving_pods=sizing.leaving,
+        findings={**decision.findings, **found},
+        requeue_seconds=_sooner(decision.requeue_seconds, sizing),
+    )
+
+
+def _sooner(seconds: float | None, sizing: Sizing) -> float | None:
+    """Another engine's objects are not watched, so what troubles them is looked for."""
+    by_other = sizing.status is not None and sizing.status.engine != "Builtin"
+    if not by_other or sizing.finding is None or sizing.finding.status == "True":
+        return seconds
+    return SETTLING_SECONDS if seconds is None else min(seconds, SETTLING_SECONDS)
+
+
+def _not_acted_on(subject: Subject, default_image: str, *, local: bool) -> Verdict | None:
+    """Why nothing of the spec is acted on: one that does half of what it says would be a lie."""
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
-        return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
+        return Verdict(Reason.NOT_SUPPORTED, message)
     if local and (missing := fields_without_cluster(subject.spec, default_image)):
         message = f"{', '.join(missing)}: needs a cluster, which local mode has not; remove it to go on"
-        return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_IN_LOCAL_MODE, message))
+        return Verdict(Reason.NOT_IN_LOCAL_MODE, message)
+    return None
+
+
+def _classified(  # all that a decision rests on
+    subject: Subject,
+    observation: Observation,
+    memory: Memory,
+    now: Instant,
+    sizing: Sizing,
+    default_image: str,
+    local: bool,
+) -> Decision:
+    wanted = spec_hash(subject.spec)
+    status = subject.status
     stable = observation.records.get(status.stable_revision or "")
     if stable and stable.spec_hash == wanted:
-        return _settled(subject, observation, memory, now)
+        return _settled(subject, observation, memory, now, sizing)
     status, attempt = _reopened(subject, observation, wanted)
     subject = replace(subject, status=status)
     if rejection := next((r for r in status.rejected if r.spec_hash == wanted), None):
-        return _refused(subject, observation, memory, now, rejection)
+        return _refused(subject, observation, memory, now, sizing, rejection)
     resolution = status.resolution
     if resolution is None or resolution.spec_hash != wanted:
         resolution = ResolutionStatus(
@@ -73,8 +114,9 @@ def decide(
             image=subject.spec.runtime.image or default_image,
         )
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
-    work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic, local)
-    return _conclude(subject, observation, advance(work), now)
+    replicas = share_floor(WHOLE_PERCENT, sizing.size)
+    work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)
+    return _conclude(subject, observation, advance(work), now, sizing)
 
 
 def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decision:
@@ -86,16 +128,12 @@ def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decis
         memory=memory,
         health=Health.PAUSED,
         verdict=Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false"),
-        replicas=replicas_of(subject),
+        replicas=scaling.held_size(subject, observation).size,
         running=tuple(dict.fromkeys(running)),
         entry=present,
+        scaling=status.scaling,
         frozen=True,
     )
-
-
-def replicas_of(subject: Subject) -> int:
-    """Pods that the spec asks for: `spec.replicas`, 1 where it is absent."""
-    return 1 if subject.spec.replicas is None else subject.spec.replicas
 
 
 def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[ModelDeploymentStatus, int]:
@@ -119,11 +157,10 @@ def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
     return source is not None and source.digest is not None and source.digest != rejection.digest
 
 
-def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
+def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Decision:
     """The spec's revision takes the traffic; keep it so, at its size."""
     stable = subject.status.stable_revision or ""
     workload = observation.workloads.get(stable)
-    wanted = replicas_of(subject)
     record = observation.records[stable]
     clock = f"{subject.uid}/settled/{stable}"
     findings: Findings = {
@@ -138,29 +175,43 @@ def _settled(subject: Subject, observation: Observation, memory: Memory, now: In
         findings[ConditionType.MODEL_RESOLVED] = Finding("False", changed)
     if problem and problem.reason is Reason.SOURCE_CHANGED:
         findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
-    complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
+    complete = workload is not None and workload.ready >= sizing.enough and workload.updated
+    if sizing.exact:
+        complete = complete and workload is not None and workload.replicas == sizing.size
     if complete and observation.entry_revision != stable:
         complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
     if complete:
         memory = Memory()
-        health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
+        health, verdict = Health.SETTLED, Verdict(Reason.READY, _serves(subject, stable, sizing))
     else:
         if memory.work != clock:
             memory = Memory(work=clock, since=now.monotonic)
         late = now.monotonic - memory.since >= subject.spec.runtime.startup_deadline_seconds
         health = Health.STALLED if late else Health.WORKING
         ready = workload.ready if workload else 0
-        verdict = problem or Verdict(Reason.STARTING, f"{ready} of {wanted} replicas of {stable} are ready")
-    decision = _with_stable(subject, observation, now, health=health, verdict=verdict, memory=memory)
+        verdict = problem or Verdict(Reason.STARTING, f"{ready} of {sizing.enough} replicas of {stable} are ready")
+    decision = _with_stable(subject, observation, now, sizing, health=health, verdict=verdict, memory=memory)
     return replace(decision, findings=findings, requeue_seconds=None if complete else SETTLING_SECONDS)
 
 
+def _serves(subject: Subject, stable: str, sizing: Sizing) -> str:
+    """What `Ready` says: a size that follows the demand is no matter of the rollout."""
+    if subject.spec.scaling is None:
+        return f"{stable} serves with {sizing.size} replicas"
+    return f"{stable} serves with {subject.spec.scaling.min_replicas} to {subject.spec.scaling.max_replicas} replicas"
+
+
 def _refused(
-    subject: Subject, observation: Observation, memory: Memory, now: Instant, rejection: RejectedSpec
+    subject: Subject,
+    observation: Observation,
+    memory: Memory,
+    now: Instant,
+    sizing: Sizing,
+    rejection: RejectedSpec,
 ) -> Decision:
     """The spec stays rejected; the revision that served before serves on."""
     verdict = Verdict(reason_of(rejection.reason) or Reason.LOAD_FAILED, rejection.message)
-    decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
+    decision = _with_stable(subject, observation, now, sizing, health=Health.STALLED, verdict=verdict, memory=memory)
     return replace(decision, findings=_findings_of(rejection, verdict, subject), refused=True)
 
 
@@ -183,18 +234,26 @@ def _findings_of(rejection: RejectedSpec, verdict: Verdict, subject: Subject) ->
 def _keep_stable(
     subject: Subject, observation: Observation, memory: Memory, now: Instant, verdict: Verdict
 ) -> Decision:
-    decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
-    workload = observation.workloads.get(subject.status.stable_revision or "")
-    size = workload.replicas if workload and subject.spec.replicas is None else decision.replicas
-    return replace(decision, replicas=size, frozen=not decision.running)
+    sizing = scaling.held_size(subject, observation)
+    decision = _with_stable(subject, observation, now, sizing, health=Health.STALLED, verdict=verdict, memory=memory)
+    before = subject.status.scaling if subject.spec.scaling else None
+    scaled = before and before.model_copy(update={"desired_replicas": sizing.size})
+    return replace(decision, scaling=scaled, frozen=not decision.running)
 
 
 def _with_stable(  # the base of every decision that has no candidate
-    subject: Subject, observation: Observation, now: Instant, *, health: Health, verdict: Verdict, memory: Memory
+    subject: Subject,
+    observation: Observation,
+    now: Instant,
+    sizing: Sizing,
+    *,
+    health: Health,
+    verdict: Verdict,
+    memory: Memory,
 ) -> Decision:
     """The stable revision alone: no candidate, no preflight."""
     stable = subject.status.stable_revision
-    entry = traffic.entry(subject, observation, stable, replicas_of(subject))
+    entry = traffic.entry(subject, observation, stable, sizing.size)
     listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
     status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
     return Decision(
@@ -202,20 +261,20 @@ def _with_stable(  # the base of every decision that has no candidate
         memory=memory,
         health=health,
         verdict=verdict,
-        replicas=replicas_of(subject),
+        replicas=sizing.size,
         running=traffic.running(observation, entry, stable, None),
         entry=entry,
         keep_records=history.names_of(listed),
     )
 
 
-def _conclude(subject: Subject, observation: Observation, step: Step, now: Instant) -> Decision:
+def _conclude(subject: Subject, observation: Observation, step: Step, now: Instant, sizing: Sizing) -> Decision:
     """The decision that a step of the rollout machine amounts to."""
     if step.rejected:
-        return _conclude_rejection(subject, observation, step, step.rejected, now)
+        return _conclude_rejection(subject, observation, step, step.rejected, now, sizing)
     stable = step.promoted or subject.status.stable_revision
     candidate, resolution = step.candidate, step.resolution
-    entry = traffic.entry(subject, observation, stable or candidate, replicas_of(subject))
+    entry = traffic.entry(subject, observation, stable or candidate, sizing.size)
     digest = resolution.digest if resolution else None
     listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
     status = subject.status.model_copy(
@@ -235,7 +294,7 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         health=Health.STALLED if resolution and resolution.deadline_exceeded else Health.WORKING,
         verdict=step.waiting or _progress(subject, step),
         findings=step.findings,
-        replicas=replicas_of(subject),
+        replicas=sizing.size,
         running=traffic.running(observation, entry, stable, candidate),
         entry=entry,
         record=step.record,
@@ -247,7 +306,7 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
 
 
 def _conclude_rejection(
-    subject: Subject, observation: Observation, step: Step, verdict: Verdict, now: Instant
+    subject: Subject, observation: Observation, step: Step, verdict: Verdict, now: Instant, sizing: Sizing
 ) -> Decision:
     resolution = step.resolution
     rejected = history.with_rejection(
@@ -259,7 +318,7 @@ def _conclude_rejection(
         attempt=resolution.attempt if resolution else 0,
     )
     after = replace(subject, status=subject.status.model_copy(update={"rejected": rejected}))
-    return _refused(after, observation, step.memory, now, rejected[0])
+    return _refused(after, observation, step.memory, now, sizing, rejected[0])
 
 
 def _progress(subject: Subject, step: Step) -> Verdict:

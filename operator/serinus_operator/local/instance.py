@@ -20,6 +20,7 @@ from serinus_operator.cache import Cache, owner_key
 from serinus_operator.cluster.files import Files
 from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, MODEL_DEPLOYMENT, POD
 from serinus_operator.cluster.process import ProcessCluster
+from serinus_operator.collect import Collector
 from serinus_operator.guard import Guard
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.backends import Backend, Backends
@@ -37,6 +38,7 @@ from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings
 from serinus_operator.sources import parse_source
 from serinus_operator.state import Manifest, RenderOptions
@@ -98,6 +100,7 @@ class Instance:
         self._spawn("resync", self.resync.run())
         self._spawn("workloads", self.workloads.run())
         self._spawn("queue", self._work())
+        self._spawn("collector", self.collector.run())
 
     def _processes(self, cluster: ProcessCluster) -> Pods:
         """Pods as processes of this machine; says how it can keep them."""
@@ -124,10 +127,14 @@ class Instance:
         )
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
+        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.add(key))
+        observer = Observer(
+            self.cluster, cache, self._metrics.source_changed, self.collector.last, Scalers(self.cluster, cache)
+        )
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(log_format="console", allow_hosts=settings.allow_hosts),
-            observer=Observer(self.cluster, cache, self._metrics.source_changed),
+            observer=observer,
             applier=Applier(self.cluster, cache),
             reporter=Reporter(self.cluster, cache, EventBook()),
         )

@@ -115,6 +115,7 @@ def _here(told: runtime.RuntimeConfig, pod: Manifest, place: Place, folders: Fol
             "termination_log": str(folders.termination_log),
             "drain_seconds": min(told.drain_seconds, MAX_DRAIN_SECONDS),
             "source_check_seconds": SOURCE_CHECK_SECONDS,
+            "own_group": False,
         }
     )
 

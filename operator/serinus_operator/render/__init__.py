@@ -9,6 +9,7 @@ from serinus_operator.render.network import entry_service, revision_service
 from serinus_operator.render.policy import disruption_budget, metrics_policy
 from serinus_operator.render.preflight import preflight_pod
 from serinus_operator.render.record import model_copy, record_manifest
+from serinus_operator.render.scaler import scaler
 from serinus_operator.render.workload import deployment
 from serinus_operator.state import Decision, Manifest, Observation, RenderOptions, RevisionRecord, Subject
 
@@ -37,6 +38,9 @@ def render(
         manifests.append(entry_service(subject, decision.entry))
     if decision.running:
         manifests += [disruption_budget(subject), metrics_policy(subject, options)]
+    stable = decision.status.stable_revision
+    if stable in decision.running and (engine := scaler(subject, stable)):
+        manifests.append(engine)
     return tuple({**m, "metadata": {**owned(subject), **m["metadata"]}} for m in manifests)
 
 

@@ -1,13 +1,15 @@
-"""Kubernetes Events on transitions of conditions: one object per cause, counted up when it recurs."""
+"""Kubernetes Events on transitions of conditions and on changes of size: one object per cause, counted up."""
 
 from collections import OrderedDict
 
 from serinus_api import names
-from serinus_api.v1alpha1 import Condition
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
 from serinus_operator.state import Instant, Manifest, Subject
 
 REMEMBERED = 2048
-NORMAL_WHEN_TRUE = frozenset({"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy", "Reconciling"})
+NORMAL_WHEN_TRUE = frozenset(
+    {"Ready", "Available", "ModelResolved", "ModelValidated", "RolloutHealthy", "ScalingActive", "Reconciling"}
+)
 
 
 class EventBook:
@@ -19,6 +21,17 @@ class EventBook:
     def event(self, subject: Subject, condition: Condition, now: Instant) -> Manifest:
         """The Event for a condition's transition, with its count and its first and last time."""
         key = f"{subject.uid}/{condition.type}/{condition.status}/{condition.reason}/{condition.message}"
+        message = f"{condition.type}={condition.status}: {condition.message}"
+        return self._counted(subject, key, condition.reason, message, now, warning=is_warning(condition))
+
+    def scaled(self, subject: Subject, before: ScalingStatus, after: ScalingStatus, now: Instant) -> Manifest:
+        """The Event for another number of pods: one object for all rises and one for all falls, in the latest words."""
+        reason = "ScaledUp" if after.desired_replicas > before.desired_replicas else "ScaledDown"
+        return self._counted(subject, f"{subject.uid}/{reason}", reason, after.message or "", now)
+
+    def _counted(  # what an Event consists of
+        self, subject: Subject, key: str, reason: str, message: str, now: Instant, *, warning: bool = False
+    ) -> Manifest:
         count, first = self._counts.pop(key, (0, now.timestamp()))
         self._counts[key] = (count + 1, first)
         if len(self._counts) > REMEMBERED:
@@ -34,9 +47,9 @@ class EventBook:
                 "name": subject.name,
                 "uid": subject.uid,
             },
-            "reason": condition.reason,
-            "message": f"{condition.type}={condition.status}: {condition.message}"[:1024],
-            "type": "Warning" if is_warning(condition) else "Normal",
+            "reason": reason,
+            "message": message[:1024],
+            "type": "Warning" if warning else "Normal",
             "count": count + 1,
             "firstTimestamp": first,
             "lastTimestamp": now.timestamp(),
@@ -44,6 +57,14 @@ class EventBook:
             "reportingComponent": names.FIELD_MANAGER,
             "reportingInstance": names.FIELD_MANAGER,
         }
+
+
+def resized(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[ScalingStatus, ScalingStatus] | None:
+    """The two sizes, where demand has changed it; None for a fixed size, a first one, or the same."""
+    old, new = before.scaling, after.scaling
+    if old is None or new is None or new.engine != "Builtin" or old.engine != new.engine:
+        return None
+    return (old, new) if old.desired_replicas != new.desired_replicas else None
 
 
 def is_warning(condition: Condition) -> bool:

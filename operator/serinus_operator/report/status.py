@@ -13,6 +13,7 @@ def build_status(subject: Subject, observation: Observation, decision: Decision,
     stable = decision.status.stable_revision
     stable_workload = observation.workloads.get(stable or "")
     stable_ready = stable_workload.ready if stable_workload else 0
+    scaling = _scaling(subject, decision, ready, now)
     return decision.status.model_copy(
         update={
             "observed_generation": subject.generation,
@@ -24,13 +25,22 @@ def build_status(subject: Subject, observation: Observation, decision: Decision,
                 weight="100%" if stable_ready else "0%",
                 replicas=f"{stable_ready}/{decision.replicas}",
                 digest=_short_digest(decision, stable),
-                engine="Fixed",
+                engine=scaling.engine,
             ),
-            "scaling": ScalingStatus(
-                engine="Fixed", state="Awake", desired_replicas=decision.replicas, ready_replicas=ready
-            ),
+            "scaling": scaling,
         }
     )
+
+
+def _scaling(subject: Subject, decision: Decision, ready: int, now: Instant) -> ScalingStatus:
+    """What was decided on the size, with what is counted; `since` moves with the state alone."""
+    before = subject.status.scaling
+    found = decision.scaling or ScalingStatus(engine="Fixed", state="Awake", desired_replicas=decision.replicas)
+    update: dict[str, object] = {"ready_replicas": ready}
+    if decision.scaling:
+        same = before is not None and before.state == found.state and before.since
+        update["since"] = before.since if before and same else now.timestamp()
+    return found.model_copy(update=update)
 
 
 def _short_digest(decision: Decision, stable: str | None) -> str:

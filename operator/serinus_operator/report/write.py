@@ -12,7 +12,7 @@ from serinus_operator.cache import Cache
 from serinus_operator.cluster.errors import ClusterError, FenceLost
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
-from serinus_operator.report.events import EventBook
+from serinus_operator.report.events import EventBook, resized
 from serinus_operator.report.status import build_status
 from serinus_operator.state import Decision, Instant, Manifest, Observation, Subject
 
@@ -47,6 +47,13 @@ class Reporter:
                 },
             )
             await self._record(self.events.event(subject, condition, now))
+        if sizes := resized(subject.status, status):
+            before, after = sizes
+            log.info(
+                "Size changed",
+                extra={"object": f"{subject.namespace}/{subject.name}", "detail": after.message, "why": after.reason},
+            )
+            await self._record(self.events.scaled(subject, before, after, now))
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""

@@ -8,7 +8,7 @@ from tests.unit.api.schema_walk import paths_in, spec_leaves, spec_nodes
 
 from serinus_api.crd import object_schema
 from serinus_api.v1alpha1 import ModelDeployment, unsupported_fields
-from serinus_api.v1alpha1.support import NOT_YET
+from serinus_api.v1alpha1.support import NOT_YET, NOT_YET_VALUES
 
 SUPPORTED = (
     "spec.paused",
@@ -33,11 +33,19 @@ SUPPORTED = (
     "spec.runtime.affinity",
     "spec.runtime.priorityClassName",
     "spec.runtime.serviceAccountName",
+    "spec.scaling.engine",
+    "spec.scaling.minReplicas",
+    "spec.scaling.maxReplicas",
+    "spec.scaling.metrics",
+    "spec.scaling.targetUtilizationPercent",
+    "spec.scaling.stableWindowSeconds",
+    "spec.scaling.scaleDownDelaySeconds",
     "spec.rollout.revisionHistoryLimit",
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 
 FULL = load(FOLDER / "good" / "full-supported.yaml")
+SCALED = load(FOLDER / "good" / "scaling.yaml")
 LATER = load(FOLDER / "good" / "later-features.yaml")
 
 
@@ -59,19 +67,20 @@ def test_listed_field_exists(path: str) -> None:
     assert path in spec_nodes()
 
 
-def test_the_two_full_samples_set_every_field() -> None:
+def test_the_full_samples_set_every_field() -> None:
     schema = object_schema()["properties"]["spec"]
     assert set(spec_leaves()) == {
-        path for manifest in (FULL, LATER) for path in paths_in(manifest["spec"], schema, "spec")
+        path for manifest in (FULL, SCALED, LATER) for path in paths_in(manifest["spec"], schema, "spec")
     }
 
 
 def test_every_supported_field_is_reported_by_none() -> None:
     assert reported(FULL) == ()
+    assert reported(SCALED) == ()
 
 
 def test_every_later_field_is_reported() -> None:
-    assert reported(LATER) == NOT_YET
+    assert reported(LATER) == (*NOT_YET, *NOT_YET_VALUES)
 
 
 @pytest.mark.parametrize("path", NOT_YET)
@@ -88,10 +97,15 @@ def test_later_field_alone_is_reported_alone(path: str) -> None:
     assert reported(manifest) == (path,)
 
 
+def test_value_that_comes_later_is_reported_and_the_field_works() -> None:
+    assert reported(minimal(scaling={"minReplicas": 0})) == ("spec.scaling.minReplicas",)
+    assert reported(minimal(scaling={"minReplicas": 1})) == ()
+
+
 def test_values_that_mean_off_are_not_reported() -> None:
     assert reported(load(FOLDER / "good" / "later-features-off.yaml")) == ()
 
 
 def test_an_empty_block_asks_for_the_feature() -> None:
-    assert reported(minimal(scaling={})) == ("spec.scaling",)
+    assert reported(minimal(scaling={"activation": {}})) == ("spec.scaling.activation",)
     assert reported(minimal(runtime={"batching": {}})) == ("spec.runtime.batching",)

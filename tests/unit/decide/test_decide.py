@@ -7,7 +7,7 @@ from tests.unit.decide.subjects import at, listed, observation, record, revision
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RejectedSpec, ResolutionPhase, spec_hash
-from serinus_operator.decide import decide, replicas_of
+from serinus_operator.decide import decide
 from serinus_operator.state import Decision, Health, Memory, SourceState, Subject, Verdict
 
 S = revision()
@@ -142,7 +142,7 @@ def test_record_of_the_resolution_under_way_is_kept() -> None:
 
 @pytest.mark.parametrize(("replicas", "wanted"), [(None, 1), (0, 0), (7, 7)])
 def test_size_that_the_spec_asks_for(replicas: int | None, wanted: int) -> None:
-    assert replicas_of(subject(spec(replicas=replicas))) == wanted
+    assert decided(subject(spec(replicas=replicas))).replicas == wanted
 
 
 def test_deciding_changes_no_argument() -> None:

@@ -7,8 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serinus_api import runtime
+from serinus_api.runtime import LATENCY_BUCKETS
 from serinus_runtime.limits import Gate
-from serinus_runtime.metrics import BUCKETS, Metrics
+from serinus_runtime.metrics import Metrics
 
 
 class Clock:
@@ -51,8 +52,9 @@ def test_answers_are_counted_by_code_way_and_revision() -> None:
 
 
 def test_buckets_are_eight_to_a_decade() -> None:
-    assert (BUCKETS[0], BUCKETS[8], BUCKETS[-1], len(BUCKETS)) == (0.0001, 0.001, 100.0, 49)
-    ratios = [high / low for low, high in pairwise(BUCKETS)]
+    first, tenfold, last = (LATENCY_BUCKETS[k] for k in (0, 8, -1))
+    assert (first, tenfold, last, len(LATENCY_BUCKETS)) == (0.0001, 0.001, 100.0, 49)
+    ratios = [high / low for low, high in pairwise(LATENCY_BUCKETS)]
     assert all(math.isclose(ratio, 10 ** (1 / 8), rel_tol=0.01) for ratio in ratios)
 
 
@@ -78,7 +80,7 @@ def test_the_model_is_told_once_it_is_served() -> None:
 async def test_the_load_report_is_the_operators_view() -> None:
     clock = Clock()
     gate = Gate(2, 0, clock)
-    metrics = Metrics("iris-1", gate)
+    metrics = Metrics("iris-1", gate, lambda: 0.25, clock)
     metrics.arrivals["split"] += 2
     await gate.enter(1)
     clock.now = 1.5
@@ -90,5 +92,23 @@ async def test_the_load_report_is_the_operators_view() -> None:
         "queued": 0,
         "arrivals": {"direct": 0, "split": 2, "match": 0, "shadow": 0},
         "busySeconds": 1.5,
+        "uptimeSeconds": 1.5,
+        "cpuSeconds": 0.25,
+        "latencyCounts": (0,) * 50,
         "sourceChanged": "size was 1 and is 2",
     }
+
+
+def test_latencies_are_those_of_answers_and_of_what_came_too_late() -> None:
+    metrics = Metrics("iris-1", Gate(1, 1))
+    for via, code, seconds in (
+        ("direct", 200, 0.0003),
+        ("split", 200, 0.0003),
+        ("direct", 503, 500.0),
+        ("direct", 429, 0.0001),
+        ("direct", 400, 0.0001),
+    ):
+        metrics.observe(via, code, seconds)
+    counts = metrics.load_report().latency_counts
+    assert counts
+    assert (counts[4], counts[-1], sum(counts)) == (2, 1, 3)
