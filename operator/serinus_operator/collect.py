@@ -61,7 +61,8 @@ class Collector:
             return False
         spec = manifest["spec"]
         asleep = manifest.get("status", {}).get("scaling", {}).get("state") == "Asleep"
-        by_us = (spec.get("scaling") or {"engine": "none"}).get("engine", "Builtin") == "Builtin"
+        scaling = spec.get("scaling") or {"engine": "none"}
+        by_us = scaling.get("engine", "Builtin") == "Builtin" or scaling.get("minReplicas") == 0
         return by_us and not asleep and not spec.get("paused")
 
     async def _look_at(self, key: Key) -> None:

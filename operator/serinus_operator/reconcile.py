@@ -44,6 +44,7 @@ class Reconciler:
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
             self.memories.pop(key, None)
             self.failures.pop(key, None)
+            self.observer.forget(key)
             return None
         try:
             subject = read_subject(manifest)
@@ -66,9 +67,10 @@ class Reconciler:
         settings = self.settings
         decision = decide(subject, observation, memory, now, default_image=settings.runtime_image, local=settings.local)
         manifests = render(subject, decision, observation, self.options)
+        self.observer.note(key, decision)
         await self.reporter.report(subject, observation, decision, now)
         self.memories[key] = decision.memory
-        await self.applier.apply(subject, decision, manifests)
+        await self.applier.apply(subject, decision, observation, manifests)
         return decision.requeue_seconds
 
     def _failed(self, key: Key, before: Verdict | None, verdict: Verdict) -> float:

@@ -39,6 +39,8 @@ class Settings:
     """`downloads.allowHosts` of the chart: hosts with private addresses that models may be fetched from."""
     operator_pod_labels: Mapping[str, str] | None = None
     """Labels of the operator's pods, which may reach the second port of model pods (NetworkPolicy)."""
+    gateway_pod_labels: Mapping[str, str] | None = None
+    """Labels of the gateway's pods, in the operator's own namespace; None: this installation has no gateway."""
     local: bool = False
     """Processes stand in for a cluster (`serinus run`); never from the environment."""
 
@@ -65,6 +67,7 @@ class Settings:
             metrics_port=_number(env, "SERINUS_METRICS_PORT", 9090, most=MAX_PORT),
             lease_name=env.get("SERINUS_LEASE_NAME", "serinus-operator"),
             allow_hosts=_words(env.get("SERINUS_DOWNLOAD_ALLOW_HOSTS", "")),
+            gateway_pod_labels=_labels(env.get("SERINUS_GATEWAY_POD_LABELS", "")),
             operator_pod_labels=_labels(env.get("SERINUS_OPERATOR_POD_LABELS", "")),
         )
 

@@ -14,6 +14,7 @@ from serinus_api.conditions import ConditionType, Reason
 from serinus_api.runtime import PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
 from serinus_operator.loads import LoadSample, ScalingMemory
+from serinus_operator.places import EntryState, GatewayLook, Traffic, ZeroMemory
 
 Manifest = dict[str, Any]
 
@@ -111,6 +112,8 @@ class WorkloadState:
     problem: Verdict | None
     """The controller's own words when it cannot make pods (quota, Pod Security)."""
     pods: tuple[PodState, ...] = ()
+    resource_version: str = ""
+    """Of the Deployment as it was seen: a size is written only to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,10 @@ class Observation:
     load: LoadSample | None = None
     """The last look at the pods' load, where the operator itself scales by it."""
     scalers: ScalerState = field(default_factory=ScalerState)
+    gateways: GatewayLook = field(default_factory=GatewayLook)
+    entry: EntryState = field(default_factory=EntryState)
+    gateway_port: int | None = None
+    """The port that this model has at the gateways, or would get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,7 @@ class Memory:
     not_before: float = 0.0
     """Monotonic time before which no new preflight attempt starts."""
     scaling: ScalingMemory = field(default_factory=ScalingMemory)
+    zero: ZeroMemory = field(default_factory=ZeroMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +225,11 @@ class Decision:
     findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
     """Conditions that speak of one aspect."""
     replicas: int = 1
-    """Pods of each revision that runs."""
+    """Pods of each revision that runs, but for those in `sizes`."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Pods of revisions that have a size of their own."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """Where the model is between its pods and the gateways."""
     scaling: ScalingStatus | None = None
     """Why so many, where demand decides; None with a fixed size."""
     leaving_pods: tuple[str, ...] = ()
@@ -235,6 +247,10 @@ class Decision:
     frozen: bool = False
     """True: children stay as they are, nothing is made, changed or removed."""
     requeue_seconds: float | None = None
+
+    def size_of(self, revision: str) -> int:
+        """Pods of one revision."""
+        return self.sizes.get(revision, self.replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +276,6 @@ class RenderOptions:
     allow_hosts: tuple[str, ...] = ()
     operator_namespace: str = "serinus-system"
     operator_labels: Mapping[str, str] = field(default_factory=dict)
+    gateway_labels: Mapping[str, str] = field(default_factory=dict)
+    """Empty: this installation has no gateway."""
     log_format: str = "json"

@@ -71,6 +71,8 @@ def available(observation: Observation, decision: Decision) -> Finding:
         serving = leaving.ready
     if serving:
         return Finding("True", Verdict(Reason.SERVING, f"{stable} answers"))
+    if decision.scaling and decision.scaling.state == "Asleep" and decision.scaling.reason != Reason.WAKE_FAILED:
+        return Finding("True", Verdict(Reason.ASLEEP, f"{stable} sleeps; the next request wakes it"))
     asked = " (spec.replicas is 0)" if decision.replicas == 0 else ""
     return Finding("False", Verdict(Reason.NO_READY_REPLICAS, f"no pod of {stable} is ready{asked}"))
 

@@ -12,7 +12,7 @@ from serinus_operator.cache import Cache
 from serinus_operator.cluster.errors import ClusterError, FenceLost
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
-from serinus_operator.report.events import EventBook, resized
+from serinus_operator.report.events import EventBook, moved, resized
 from serinus_operator.report.status import build_status
 from serinus_operator.state import Decision, Instant, Manifest, Observation, Subject
 
@@ -54,6 +54,17 @@ class Reporter:
                 extra={"object": f"{subject.namespace}/{subject.name}", "detail": after.message, "why": after.reason},
             )
             await self._record(self.events.scaled(subject, before, after, now))
+
+        if turned := moved(subject.status, status):
+            log.info(
+                "State changed",
+                extra={
+                    "object": f"{subject.namespace}/{subject.name}",
+                    "state": turned.state,
+                    "detail": turned.message,
+                },
+            )
+            await self._record(self.events.turned(subject, turned, now))
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""
