@@ -123,7 +123,7 @@ class Kubelet:
                 self._drop(pod)
         pods = [p for p in pods if p["metadata"]["labels"].get("pod-template-hash") == version]
         wanted = deployment["spec"]["replicas"]
-        for pod in pods[wanted:]:
+        for pod in sorted(pods, key=_deletion_cost)[: max(0, len(pods) - wanted)]:
             self._drop(pod)
         if self.refusal(meta["name"]):
             return
@@ -205,6 +205,12 @@ def refused(reason: Reason, message: str) -> Callable[[PreflightReport], Status]
 
 def _owner(pod: Manifest) -> str | None:
     return next((owner["uid"] for owner in pod["metadata"].get("ownerReferences", ())), None)
+
+
+def _deletion_cost(pod: Manifest) -> tuple[int, str]:
+    """The order in which the ReplicaSet controller ends pods that are ready alike; the last by name first."""
+    cost = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_DELETION_COST, "0")
+    return int(cost), "".join(chr(0x10FFFF - ord(c)) for c in pod["metadata"]["name"])
 
 
 def _is_ready(pod: Manifest) -> bool:

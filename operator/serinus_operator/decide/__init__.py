@@ -88,9 +88,8 @@ def _rolls_out(subject: Subject, observation: Observation) -> bool:
 
 
 def _sooner(seconds: float | None, sizing: Sizing) -> float | None:
-    """Another engine's objects are not watched, so what troubles them is looked for."""
-    by_other = sizing.status is not None and sizing.status.engine != "Builtin"
-    if not by_other or sizing.finding is None or sizing.finding.status == "True":
+    """Another engine's objects are not watched, so their words are looked for."""
+    if sizing.status is None or sizing.status.engine == "Builtin":
         return seconds
     return SETTLING_SECONDS if seconds is None else min(seconds, SETTLING_SECONDS)
 

@@ -41,7 +41,8 @@ def render(
     if decision.running:
         manifests += [disruption_budget(subject), metrics_policy(subject, options)]
     stable = decision.status.stable_revision
-    if stable in decision.running and (engine := scaler(subject, stable)):
+    known = stable in decision.running and not observation.scalers.missing
+    if stable and known and (engine := scaler(subject, stable)):
         manifests.append(engine)
     return tuple({**m, "metadata": {**owned(subject), **m["metadata"]}} for m in manifests)
 

@@ -38,7 +38,7 @@ def _scaling(subject: Subject, decision: Decision, ready: int, now: Instant) -> 
     before = subject.status.scaling
     found = decision.scaling or ScalingStatus(engine="Fixed", state="Awake", desired_replicas=decision.replicas)
     update: dict[str, object] = {"ready_replicas": ready}
-    if decision.scaling:
+    if found.engine != "Fixed":
         same = before is not None and before.state == found.state and before.since
         update["since"] = before.since if before and same else now.timestamp()
     return found.model_copy(update=update)
