@@ -37,7 +37,13 @@ COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
     ("URL", "string", ".status.url", 1, "Address inside the cluster"),
     ("Digest", "string", ".status.summary.digest", 1, "First digits of the digest that is served"),
     ("Engine", "string", ".status.summary.engine", 1, "Who sizes the model"),
-    ("Last-Request", "date", ".status.scaling.lastRequestTime", 1, "Time since the last request, as of the last change"),
+    (
+        "Last-Request",
+        "date",
+        ".status.scaling.lastRequestTime",
+        1,
+        "Time since the last request, as of the last change",
+    ),
 )
 """Name, type, JSONPath, priority (1: only in `-o wide`) and description of the columns of `kubectl get`."""
 

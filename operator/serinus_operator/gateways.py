@@ -56,6 +56,18 @@ class Gateways:
     """By gateway."""
     read_at: float | None = None
 
+    @classmethod
+    def none(cls, cluster: Cluster, cache: Cache) -> "Gateways":
+        """For an installation without gateways."""
+
+        async def nothing(_: str) -> None:
+            return None
+
+        async def unanswered(_: str) -> bool:
+            return False
+
+        return cls(cluster, cache, "", {}, nothing, unanswered, lambda _: None)
+
     async def run(self) -> None:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
@@ -143,7 +155,9 @@ class Gateways:
 
     def _traffic(self, pod: GatewayPod, key: Key) -> ModelTraffic | None:
         report = self.reports.get(pod.name)
-        found = (one for one in (report.models if report else ()) if (one.namespace, one.name) == (key.namespace, key.name))
+        found = (
+            one for one in (report.models if report else ()) if (one.namespace, one.name) == (key.namespace, key.name)
+        )
         return next(found, None)
 
     def _concerned(self) -> Iterator[Key]:

@@ -35,11 +35,11 @@ from serinus_operator.decide.pods import pod_state
 from serinus_operator.decide.ports import Claim, port_for
 from serinus_operator.gateways import Gateways
 from serinus_operator.loads import LoadSample
+from serinus_operator.places import LEAVING, EntryState, Mode
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
 from serinus_operator.scalers import Scalers
 from serinus_operator.sources import parse_source
-from serinus_operator.places import LEAVING, EntryState, Mode
 from serinus_operator.state import (
     Decision,
     Observation,

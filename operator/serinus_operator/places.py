@@ -1,6 +1,6 @@
 """Frozen values of sleeping and waking: where a model is between its pods and the gateway, and what is seen of both.
 
-    gateways ─► GatewayLook ─► decide/zero ─► Place ─► render/network
+gateways ─► GatewayLook ─► decide/zero ─► Place ─► render/network
 """
 
 from collections.abc import Mapping

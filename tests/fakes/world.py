@@ -19,6 +19,7 @@ from tests.fakes.virtual_time import START_SECONDS
 
 from serinus_api import names
 from serinus_api.admission import judge
+from serinus_api.gateway import LABEL_SLICE_MANAGER, SLICE_MANAGER, GatewayReport
 from serinus_api.runtime import LoadReport
 from serinus_operator import handlers
 from serinus_operator.apply import Applier
@@ -35,6 +36,7 @@ from serinus_operator.cluster.port import (
 )
 from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
+from serinus_operator.gateways import AskGateway, Gateways, Probe
 from serinus_operator.guard import Guard
 from serinus_operator.observe import Observer
 from serinus_operator.queue import WorkQueue
@@ -69,6 +71,14 @@ def config_map(name: str, data: bytes, key: str = "model.onnx") -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "binaryData": held}
 
 
+async def _no_report(_: str) -> GatewayReport | None:
+    return None
+
+
+async def _no_answer(_: str) -> bool:
+    return False
+
+
 class Process:
     """One operator process: nothing of it outlives `kill`."""
 
@@ -89,11 +99,27 @@ class Process:
         self.collector = Collector(
             self.cache, self._load, lambda key: self.queue.add(key), active=self.fence.held, clock=world.now
         )
+        self.gateways = Gateways(
+            connection,
+            self.cache,
+            settings.namespace,
+            settings.gateway_pod_labels or {},
+            world.ask_gateway,
+            world.probe,
+            lambda key: self.queue.add(key),
+            active=self.fence.held,
+            clock=world.now,
+        )
         self.reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(operator_labels={"app.kubernetes.io/name": "serinus-operator"}),
             observer=Observer(
-                connection, self.cache, self._ask_pods, self.collector.last, Scalers(connection, self.cache)
+                connection,
+                self.cache,
+                self._ask_pods,
+                self.collector.last,
+                Scalers(connection, self.cache),
+                self.gateways,
             ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
@@ -107,7 +133,7 @@ class Process:
         kinds = (MODEL_DEPLOYMENT, *CHILDREN)
         self._handlers = {k.kind: h.fn for k, h in zip(kinds, registry._watching.get_all_handlers(), strict=True)}
         loop = asyncio.get_running_loop()
-        works = (self.resync.run(), self.fence.run(), self._work(), self._collect())
+        works = (self.resync.run(), self.fence.run(), self._work(), self._collect(), self._watch_gateways())
         self.tasks = [loop.create_task(work) for work in works]
         self._seen: set[tuple[str, str, str]] = set()
         world.cluster.watchers.append(self._hear)
@@ -115,6 +141,10 @@ class Process:
     async def _work(self) -> None:
         await self.resync.primed.wait()
         await self.queue.run()
+
+    async def _watch_gateways(self) -> None:
+        await self.resync.primed.wait()
+        await self.gateways.run()
 
     async def _collect(self) -> None:
         await self.resync.primed.wait()
@@ -218,6 +248,10 @@ class World:
         """What the stable revision's pods answer when they are asked about their source."""
         self.load: Callable[[Manifest], LoadReport | None] = lambda pod: None
         """What a pod answers when it is asked for its load."""
+        self.ask_gateway: AskGateway = _no_report
+        """What a gateway answers when it is asked for its load."""
+        self.probe: Probe = _no_answer
+        """Whether a Service's address answers."""
         self.kill_at: tuple[int, str] | None = None
         """Number of the mutating call at which the operator dies, and `before` or `after` it."""
         self.killed = asyncio.Event()
@@ -360,7 +394,12 @@ class World:
     def children(self) -> list[str]:
         """Kind and name of everything in the namespace that carries our label, pods of Deployments aside."""
         found = [m for m in self.cluster.objects.values() if names.LABEL_DEPLOYMENT in m["metadata"].get("labels", {})]
-        own = (m for m in found if m["metadata"]["labels"].get(names.LABEL_ROLE) != names.ROLE_SERVING)
+        own = (
+            m
+            for m in found
+            if m["metadata"]["labels"].get(names.LABEL_ROLE) != names.ROLE_SERVING
+            and m["metadata"]["labels"].get(LABEL_SLICE_MANAGER) in (None, SLICE_MANAGER)
+        )
         return sorted(f"{m['kind']} {m['metadata']['name']}" for m in own if m["kind"] != names.KIND)
 
     def changes(self, since: int = 0) -> list[Call]:

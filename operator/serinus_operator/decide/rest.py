@@ -1,9 +1,9 @@
 """What sleeping and waking change in a size, and in what is said of the model. Pure; called by `decide`.
 
-    Asleep                       Ready=True Asleep: it is as the spec wants it
-    Asleep, it did not wake      Ready=False WakeFailed, Stalled; the next request tries again
-    Waking, in time              Ready as before
-    it might sleep, and cannot   ScalingActive=False GatewayUnavailable; it stays awake
+Asleep                       Ready=True Asleep: it is as the spec wants it
+Asleep, it did not wake      Ready=False WakeFailed, Stalled; the next request tries again
+Waking, in time              Ready as before
+it might sleep, and cannot   ScalingActive=False GatewayUnavailable; it stays awake
 """
 
 import datetime as dt
@@ -68,7 +68,9 @@ def _status(subject: Subject, sizing: Sizing, sleep: Sleep, now: Instant) -> Sca
         update["message"] = f"{was} → {place.state}: {sleep.row.words}"
     elif before and place.state is not State.AWAKE:
         update |= {"reason": before.reason, "message": before.message}
-    return found.model_copy(update={**update, "last_request_time": _last_request(before, place.state != was, sleep, now)})
+    return found.model_copy(
+        update={**update, "last_request_time": _last_request(before, place.state != was, sleep, now)}
+    )
 
 
 def _last_request(before: ScalingStatus | None, moved: bool, sleep: Sleep, now: Instant) -> str | None:

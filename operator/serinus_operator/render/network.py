@@ -49,9 +49,7 @@ def gateway_slices(subject: Subject, traffic: Traffic) -> Iterator[Manifest]:
                 {"addresses": [address], "conditions": {"ready": True, "serving": True, "terminating": False}}
                 for address in sorted(addresses)[:MOST_ENDPOINTS]
             ],
-            "ports": [
-                {"name": names.PORT_HTTP, "port": traffic.port, "protocol": "TCP", "appProtocol": APP_PROTOCOL}
-            ],
+            "ports": [{"name": names.PORT_HTTP, "port": traffic.port, "protocol": "TCP", "appProtocol": APP_PROTOCOL}],
         }
 
 
