@@ -97,7 +97,7 @@ class Gateways:
         return GatewayLook(
             installed=bool(self.labels),
             pods=self.pods,
-            none_since=self.none_since,
+            none_since=self.none_since if self.labels else 0.0,
             at=self.read_at if fresh else None,
             traffic=tuple(self._traffic(pod, key) for pod in self.pods) if fresh else (),
             answered=answered,

@@ -146,6 +146,10 @@ class Observer:
         return replace(sample, held=sum(one.held for one in told)) if sample and told else sample
 
     def _port(self, subject: Subject, key: Key) -> int | None:
+        """The model's port; the others are looked at only until this process has settled it."""
+        own = subject.status.gateway_port
+        if not zero.may_rest(subject.spec.scaling) or (own is not None and self.claims.get(key) == own):
+            return own
         others: defaultdict[int, list[Claim]] = defaultdict(list)
         mine = None
         for other in self.cache.keys(MODEL_DEPLOYMENT):
@@ -155,9 +159,7 @@ class Observer:
                 mine = claim
             elif port := manifest.get("status", {}).get("gatewayPort") or self.claims.get(other):
                 others[port].append(claim)
-        if mine is None or not zero.may_rest(subject.spec.scaling):
-            return subject.status.gateway_port
-        return port_for(subject.uid, subject.status.gateway_port, mine, others)
+        return port_for(subject.uid, own, mine, others) if mine else own
 
     async def _entry(self, subject: Subject, service: Manifest | None) -> EntryState:
         """The entry Service and its slices; read live where the next step takes an address from it."""

@@ -21,7 +21,7 @@ from serinus_api.gateway import (
     ModelTraffic,
 )
 from serinus_api.runtime import LoadReport
-from serinus_operator.cluster.port import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, POD, Manifest
+from serinus_operator.cluster.port import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, POD, SERVICE, Manifest
 
 if TYPE_CHECKING:
     from tests.fakes.world import World
@@ -139,8 +139,9 @@ class Plane:
     # Requests
 
     async def probe(self, address: str) -> bool:
-        """A request of the operator's own, which no pod counts. All Services of the fake have one address: it is iris'."""
-        return await self.send("iris", counted=False)
+        """A request of the operator's own, which no pod counts."""
+        found = (s["metadata"]["name"] for s in self.world.cluster.of(SERVICE) if s["spec"]["clusterIP"] == address)
+        return await self.send(next(found), counted=False)
 
     async def request(self, model: str = "iris") -> bool:
         """One request on a connection of its own; whether it was answered."""
@@ -244,7 +245,7 @@ class Plane:
         if size < before and self.world.cluster.acting:
             if name in self._raised:
                 self.broken.append(f"{name}: {before} → {size} before its wake was in the status")
-            if size == 0 and any(gateway.held.values() for gateway in self.gateways.values()):
+            if size == 0 and any(sum(gateway.held.values()) for gateway in self.gateways.values()):
                 self.broken.append(f"{name}: put to sleep while a request is held")
         if event == "DELETED":
             self._raised.discard(name)

@@ -240,8 +240,7 @@ def _size(there: Place, situation: Situation, spec: ScalingSpec | None) -> int:
     size = situation.wanted
     if there.state is State.WAKING and may_rest(spec) and spec is not None:
         first = spec.activation.initial_replicas if spec.activation else 1
-        given = situation.replicas if situation.ready < situation.replicas else 0
-        size = max(size, min(given, spec.max_replicas), first if situation.replicas == 0 else 0)
+        size = max(size, min(situation.replicas, spec.max_replicas), first if situation.replicas == 0 else 0)
     return size
 
 
