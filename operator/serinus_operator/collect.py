@@ -59,10 +59,10 @@ class Collector:
         manifest = self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if manifest is None or "deletionTimestamp" in manifest["metadata"]:
             return False
-        spec = manifest["spec"]
-        asleep = manifest.get("status", {}).get("scaling", {}).get("state") == "Asleep"
-        scaling = spec.get("scaling") or {"engine": "none"}
-        by_us = scaling.get("engine", "Builtin") == "Builtin" or scaling.get("minReplicas") == 0
+        spec, status = manifest["spec"], manifest.get("status", {})
+        scaling = spec.get("scaling")
+        by_us = scaling is not None and (scaling.get("engine", "Builtin") == "Builtin" or scaling.get("minReplicas") == 0)
+        asleep = status.get("scaling", {}).get("state") == "Asleep"
         return by_us and not asleep and not spec.get("paused")
 
     async def _look_at(self, key: Key) -> None:

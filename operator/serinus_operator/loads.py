@@ -121,6 +121,8 @@ class ScalingMemory:
     writers: Writers = field(default_factory=Writers)
     loading_since: float | None = None
     """Since when not all of its pods are ready."""
+    decided_at: float | None = None
+    """When the look was made on which the last decision rests."""
     settled_at: float = 0.0
     """When the size last changed."""
     outcome: Outcome | None = None

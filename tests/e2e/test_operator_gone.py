@@ -1,7 +1,6 @@
 """Without an operator the models serve on; a new one finds everything as it was."""
 
 import pytest
-from tests.e2e.harness import oip
 from tests.e2e.harness.helm import values
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
@@ -74,7 +73,7 @@ def test_models_serve_on_without_a_release_and_a_new_one_adopts_them(world: Worl
         assert len(model.incarnations()) == 3
         model.apply_onnx(doubler(3.0), "second", replicas=2)
         model.wait_ready()
-        assert oip.predict(model.url, "kept") == TRIPLED
+        model.wait_for_answer(TRIPLED)
     light.assert_none_lost()
     world.figures.note("uninstalled and installed again", sent=len(light.records), lost=0, pods_restarted=0)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from dev.cluster import api as cluster
-from tests.e2e.harness import oip
 from tests.e2e.harness.models import RESOURCES
 from tests.e2e.harness.rows import healed, refused, served
 from tests.e2e.harness.waiting import wait_for
@@ -41,7 +40,7 @@ def test_an_unschedulable_model_waits_stalls_after_its_deadline_and_heals(
         assert model.shown_reason() == "Unschedulable"
         world.kubectl("label", "node", node, f"{key}=yes")
         healed(world, model, "label of a node", kind="ModelValidated")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_model_that_asks_for_too_much_cpu_is_told_so_by_the_scheduler(world: World, namespace: str) -> None:
@@ -59,7 +58,7 @@ def test_a_missing_image_is_told_in_the_kubelet_s_words_and_heals(world: World, 
         if cluster.is_own():
             second_name(world.images.runtime, cluster.tools().ctr, image)
             healed(world, model, "image", kind="ModelValidated")
-            assert oip.predict(model.url, "iris") == TRIPLED
+            model.wait_for_answer(TRIPLED)
 
 
 def test_a_quota_is_told_in_the_api_server_s_words_and_heals(world: World, namespace: str) -> None:
@@ -69,7 +68,7 @@ def test_a_quota_is_told_in_the_api_server_s_words_and_heals(world: World, names
         refused(world, model, "Ready", "PodsRefused", "exceeded quota: few", "limited: pods=1", final=False)
         model.kubectl.apply(quota(10))
         healed(world, model, "quota", kind="ModelValidated")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_quota_on_serving_pods_is_told_in_the_controller_s_words_and_heals(world: World, namespace: str) -> None:
@@ -93,7 +92,7 @@ def test_pod_security_is_told_in_the_api_server_s_words_and_heals(world: World, 
         refused(world, model, "Ready", "PodsRefused", 'violates PodSecurity "restricted', final=False)
         world.kubectl("label", "namespace", namespace, f"{ENFORCE}=privileged", "--overwrite")
         healed(world, model, "Pod Security", kind="ModelValidated")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_pods_that_never_become_ready_are_given_up_at_the_deadline(world: World, namespace: str) -> None:

@@ -124,4 +124,4 @@ def test_the_stable_deployment_is_restored_while_a_bad_candidate_is_refused(worl
     )
     model.wait_for("Ready", "False", "LoadFailed")
     assert model.stable == stable
-    assert oip.predict(model.url, "restored") == {"y": [[2.0, 4.0, 6.0, 8.0]]}
+    model.wait_for_answer({"y": [[2.0, 4.0, 6.0, 8.0]]})

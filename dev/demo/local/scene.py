@@ -88,6 +88,13 @@ class Scene:
         """Wait until no pod of a revision is left."""
         return self._wait(f"no pod of {revision} is left", lambda row: not row.has_pods(revision))
 
+    def sized(self, replicas: str) -> Row:
+        """Wait until so many pods are ready of so many wanted, `3/3`, and no other is left."""
+        count = int(replicas.partition("/")[2])
+        return self._wait(
+            f"{replicas} pods are ready", lambda row: row.replicas == replicas and len(row.told["pods"]) == count
+        )
+
     def now(self) -> Row:
         """The model as it is."""
         return self._wait("the model is listed", lambda _: True)

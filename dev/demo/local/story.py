@@ -1,7 +1,7 @@
 """The chapters of the demo in local mode, in their order. Each does what a user would, and checks what came of it.
 
-Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story. Scaling by
-load, sleep, and steps of a canary join it with the issues that bring them.
+Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story. Sleep, and
+steps of a canary, join it with the issues that bring them.
 """
 
 import time
@@ -14,6 +14,13 @@ from dev.demo.narration import Narrator
 from dev.demo.traffic import traffic
 
 ONE, TWO = "replicas: 1", "replicas: 2"
+BY_LOAD = """scaling:
+    maxReplicas: 3
+    stableWindowSeconds: 6
+    targetUtilizationPercent: 100
+    metrics: [{type: RequestsPerSecond, target: 15}]"""
+FEW = 5.0
+"""Requests a second that one pod bears with ease; the usual rate is more than two do."""
 
 
 def tell(scene: Scene) -> None:
@@ -21,6 +28,7 @@ def tell(scene: Scene) -> None:
     serve(scene)
     predict(scene)
     scale(scene)
+    scale_by_load(scene)
     update(scene)
     refuse_broken(scene)
     refuse_wrong_digest(scene)
@@ -64,7 +72,7 @@ def predict(scene: Scene) -> None:
 
 
 def scale(scene: Scene) -> None:
-    with scene.narrator.chapter("Scale by an edit: replicas 2 (scaling by load comes later)"):
+    with scene.narrator.chapter("Scale by an edit: replicas 2"):
         before = scene.now()
         scene.save("iris.yaml")
         row = scene.ready(before.generation)
@@ -72,6 +80,29 @@ def scale(scene: Scene) -> None:
         kept = before.pods.items() < row.pods.items()
         scene.check(kept and len(row.pods) == 2, "two pods answer, the first one among them", row.pods)
         scene.check(row.revision == before.revision, f"it is still {row.revision}", row.revision)
+
+
+def scale_by_load(scene: Scene) -> None:
+    with scene.narrator.chapter("Scale by load: one to three pods, each for 15 requests a second"):
+        before = scene.now()
+        scene.save("iris.yaml", (TWO, BY_LOAD))
+        scene.narrator.output(BY_LOAD.splitlines())
+        scene.ready(before.generation)
+        with traffic(scene.serving.address, scene.measures) as many:
+            row = scene.sized("3/3")
+        scene.show("get", "iris")
+        scene.check(row.revision == before.revision, f"more than 15 a second: three pods of {row.revision}", row.pods)
+        with traffic(scene.serving.address, scene.measures, FEW) as few:
+            scene.sized("1/1")
+        scene.narrator.command(["serinus", "events", "iris"])
+        told = [line for line in scene.serving.ask("events", "iris") if "   Scaled" in line]
+        scene.narrator.output(["…", *told])
+        scene.check("→ 1: " in "".join(told), "fewer: one pod, and the events say why it was so many", told)
+        lost = [*many.lost, *few.lost]
+        complete = many.complete() and few.complete()
+        scene.check(complete, f"none of {many.sent + few.sent} requests was lost on the way up and down", lost)
+        scene.save("iris.yaml")
+        scene.sized("2/2")
 
 
 def update(scene: Scene) -> None:

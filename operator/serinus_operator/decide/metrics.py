@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ScalingMetric, ScalingSpec
-from serinus_operator.decide.demand import Demand, demand
+from serinus_operator.decide.demand import TICK_SECONDS, Demand, demand
 from serinus_operator.decide.replicas import PANIC_SHARE, Ask, pods_for
 from serinus_operator.loads import ScalingMemory
 from serinus_operator.quantity import amount
@@ -86,11 +86,12 @@ def _share(
 
 def _wish(kind: str, words: str, stable: float, short: float, bears: float, scaling: ScalingSpec) -> Wish:
     seconds = scaling.stable_window_seconds
+    short_seconds = max(PANIC_SHARE * seconds, TICK_SECONDS)
     return Wish(
         kind,
         Ask(pods_for(stable, bears), pods_for(short, bears)),
         f"{words.format(shown(stable), shown(bears))} in the last {seconds} s",
-        f"{words.format(shown(short), shown(bears))} in the last {shown(PANIC_SHARE * seconds)} s",
+        f"{words.format(shown(short), shown(bears))} in the last {shown(short_seconds)} s",
     )
 
 

@@ -18,7 +18,8 @@ from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ScalingSpec, ScalingStatus
 from serinus_operator.decide import metrics, replicas
 from serinus_operator.decide.demand import STALE_SECONDS, fold
-from serinus_operator.loads import Outcome, ScalingMemory, Writers
+from serinus_operator.decide.rollout import worst
+from serinus_operator.loads import Outcome, ScalingMemory, Surge, Writers
 from serinus_operator.state import Finding, Instant, Observation, Progress, Subject, Verdict, WorkloadState
 
 FOREIGN_WRITES = 3
@@ -62,7 +63,8 @@ def size(subject: Subject, observation: Observation, memory: ScalingMemory, now:
     if memory.revision != stable:
         surge = replicas.surge_at_start(workload.ready, now.monotonic)
         memory = ScalingMemory(revision=stable, begun=now.monotonic, surge=surge, settled_at=now.monotonic)
-    return _by_demand(subject, spec, observation, workload, _looked(spec, observation, workload, memory, now), now)
+    looked = _looked(spec, observation, workload, memory, now)
+    return _by_demand(subject, spec, observation, workload, looked, now)
 
 
 def held_size(subject: Subject, observation: Observation) -> Sizing:
@@ -146,9 +148,8 @@ def _by_demand(
     asks, unknown = metrics.asks(subject.spec, memory, workload.ready, now.monotonic)
     wanted, reason, words = live, "Held", "nothing is known of the demand"
     if asks:
-        rules = _rules(spec)
-        wanted, surge = replicas.wanted(rules, [ask.pods for ask in asks], workload.ready, memory.surge, now.monotonic)
-        memory = replace(memory, surge=surge)
+        wanted, surge = _once_per_look(_rules(spec), asks, workload.ready, memory, now.monotonic)
+        memory = replace(memory, surge=surge, decided_at=memory.history.at)
         reason, words = _cause(asks, panic=surge.panic_since is not None)
     found = replicas.bounded(wanted, spec.min_replicas, spec.max_replicas)
     if found < live and _keeps(subject, observation, memory, now, unknown=bool(unknown)):
@@ -181,6 +182,15 @@ def least_busy(workload: WorkloadState, memory: ScalingMemory, size: int) -> tup
     return tuple(pod.name for pod in order[: max(0, len(ready) - size)])
 
 
+def _once_per_look(
+    rules: replicas.Rules, asks: Sequence[metrics.Wish], ready: int, memory: ScalingMemory, now: float
+) -> tuple[int, Surge]:
+    """What is wanted. A pass that an event has brought about knows no more than the last one, and halves nothing."""
+    if memory.outcome is not None and memory.decided_at == memory.history.at:
+        return memory.outcome.wanted, memory.surge
+    return replicas.wanted(rules, [ask.pods for ask in asks], ready, memory.surge, now)
+
+
 def _rules(spec: ScalingSpec) -> replicas.Rules:
     activation = spec.activation.initial_replicas if spec.activation else None
     return replicas.Rules(
@@ -208,8 +218,9 @@ def _bound(spec: ScalingSpec, found: int, wanted: int, reason: str, words: str) 
 
 def _keeps(subject: Subject, observation: Observation, memory: ScalingMemory, now: Instant, *, unknown: bool) -> bool:
     """Whether something forbids to shrink: a pod would be killed while it loads, or would be missed."""
-    points = memory.history.points
-    silent = bool(points) and points[-1].silent > 0
+    history = memory.history
+    last = history.points[-1] if history.points else None
+    silent = last is not None and (last.silent > 0 or last.at != history.at)
     deadline = subject.spec.runtime.startup_deadline_seconds
     loads = memory.loading_since is not None and now.monotonic - memory.loading_since < deadline
     return unknown or silent or loads or observation.source_changed is not None
@@ -249,7 +260,7 @@ def _finding(
 ) -> Finding:
     """ScalingActive. Ten seconds without an answer are an answer; before that it says what it said."""
     if known and not unknown:
-        return Finding("True", Verdict(Reason.METRICS_AVAILABLE, "the pods tell their load, and the size follows it"))
+        return Finding("True", Verdict(Reason.METRICS_AVAILABLE, _follows(workload)))
     if known:
         words = (
             f"the pods do not tell {', '.join(unknown)}; nothing shrinks. Their runtime may be of an earlier version"
@@ -267,6 +278,14 @@ def _finding(
     if before and before.status == "True":
         return Finding("True", Verdict(Reason.METRICS_AVAILABLE, before.message))
     return Finding("Unknown", Verdict(Reason.STARTING, "no pod has told its load yet"))
+
+
+def _follows(workload: WorkloadState) -> str:
+    """All is well, or what keeps the pods that were asked for from being there."""
+    problem = workload.problem or worst(workload.pods)
+    if problem is None or workload.ready >= workload.replicas:
+        return "the pods tell their load, and the size follows it"
+    return f"{workload.ready} of the {workload.replicas} pods that the load asks for are ready: {problem.message}"
 
 
 def _said(  # one row of the status, from what was found and what it said before

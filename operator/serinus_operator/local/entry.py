@@ -130,6 +130,7 @@ class Entry:
             "reason": ready["reason"] if ready else "",
             "message": ready["message"] if ready else "",
             "revision": status.get("stableRevision"),
+            "replicas": status.get("summary", {}).get("replicas", ""),
             "requestsPerSecond": round(seen.requests_per_second, 1),
             "p95Milliseconds": None if seen.p95_milliseconds is None else round(seen.p95_milliseconds, 2),
             "urls": self._urls(namespace, name),

@@ -1,5 +1,6 @@
 """Sizes that follow the demand: what is asked of the pods, what is written, and what is left alone."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -172,6 +173,25 @@ async def test_pods_that_have_least_to_do_go_first(world: World) -> None:
     marks = [call for call in calls if call == ("apply", POD.kind)]
     assert len(marks) == 3, "only the pods that go are marked"
     assert calls.index(("apply", POD.kind)) < calls.index(("scale", DEPLOYMENT.kind))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_operator_that_is_killed_while_it_scales_scales_once(world: World, number: int, when: str) -> None:
+    load = Load(world)
+    world.apply(scaled())
+    await world.ready()
+    await world.advance(10)
+    since, world.requests, world.kill_at = len(world.cluster.calls), 0, (number, when)
+    load.requests = 16
+    await asyncio.wait_for(world.killed.wait(), 60)
+    world.kill_at = None
+    await world.restart()
+    await world.until(lambda: world.status()["scaling"]["readyReplicas"] == 4)
+    await world.advance(120)
+    assert (replicas(world), world.status()["scaling"]["desiredReplicas"]) == (4, 4)
+    assert "1 → 4: concurrency 16 over target 4" in world.status()["scaling"]["message"]
+    assert [call.verb for call in world.changes(since)].count("scale") == 1
 
 
 def autoscaler(target: str) -> Manifest:

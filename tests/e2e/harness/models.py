@@ -108,6 +108,14 @@ class Model:
             wait_for(lambda: oip.accepts(self.url), seconds=SAID_SECONDS, what=f"kube-proxy knows {self.url}")
             self.reached = True
 
+    def wait_for_answer(self, outputs: Mapping[str, Any]) -> None:
+        """These outputs, through the Service. kube-proxy turns to new pods a moment after the Service does."""
+        wait_for(
+            lambda: oip.predict(self.url, self.name) == outputs,
+            seconds=SAID_SECONDS,
+            what=f"{self.name} answers {outputs}",
+        )
+
     def shown_reason(self) -> str:
         """The word that `kubectl get mdep` shows."""
         return self.kubectl.columns("mdep", self.name)["REASON"]

@@ -90,12 +90,6 @@ def test_defaults_are_exactly_these() -> None:
         "spec.runtime.requestTimeoutSeconds": 60,
         "spec.runtime.startupDeadlineSeconds": 600,
         "spec.runtime.drainSeconds": 10,
-        "spec.scaling.engine": "Builtin",
-        "spec.scaling.minReplicas": 1,
-        "spec.scaling.maxReplicas": 10,
-        "spec.scaling.targetUtilizationPercent": 70,
-        "spec.scaling.stableWindowSeconds": 60,
-        "spec.scaling.scaleDownDelaySeconds": 0,
         "spec.rollout.revisionHistoryLimit": 5,
     }
 

@@ -130,7 +130,7 @@ def test_revision_without_traffic_ignores_the_delay() -> None:
     [(10, (2, 20), 10), (0, (2, 20), 2), (10, (0, 8), 8), (0, (1, 20), 1), (12, (0, 20), 12), (0, (0, 20), 0)],
     ids=[
         "ten pods within their bounds",
-        "nothing is wanted, but two are the fewest",
+        "none of ten pods is wanted, but two are the fewest",
         "ten are wanted, but eight are the most",
         "nothing is wanted, and the model may not sleep",
         "an unknown demand holds twelve",

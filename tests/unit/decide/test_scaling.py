@@ -224,6 +224,22 @@ def test_nothing_shrinks_while(known: Observation, more: dict[str, Any]) -> None
     assert sized(known, **more).size == 3
 
 
+def test_silence_of_all_pods_holds_at_once() -> None:
+    first = sized(seen(looked(*[report()] * 8), pods(8)))
+    assert first.size == 4
+    silent = sized(seen(looked(*[None] * 4, second=2.0), pods(4)), memory=first.memory, now=2.0)
+    assert silent.size == 4
+
+
+def test_one_look_is_one_step() -> None:
+    """The pods that go are events, and each event is a pass."""
+    load = looked(*[report()] * 8)
+    first = sized(seen(load, pods(8)))
+    again = sized(seen(load, pods(4)), memory=first.memory, status=was(4), now=0.5)
+    assert (first.size, again.size) == (4, 4)
+    assert sized(seen(looked(*[report()] * 4, second=2.0), pods(4)), memory=again.memory, now=2.0).size == 2
+
+
 def test_idle_pods_shrink_by_half_otherwise() -> None:
     assert sized(seen(looked(report(), report(), report()))).size == 1
 
@@ -302,7 +318,7 @@ def test_runtime_that_does_not_tell_its_processor_time_is_no_idle_one() -> None:
     )
 )
 def test_missing_data_never_shrinks_and_bounds_always_hold(loads: list[int | None]) -> None:
-    memory, live = ScalingMemory(), 3
+    memory, live = BEGUN, 3
     for tick, load in enumerate(loads):
         told = [report(load) if load is not None else None] * live
         known = seen(looked(*told, second=2.0 * tick), pods(live))
@@ -311,6 +327,14 @@ def test_missing_data_never_shrinks_and_bounds_always_hold(loads: list[int | Non
         if load is None or load < 0:
             assert found.size >= live
         memory, live = found.memory, found.size
+
+
+def test_pods_that_cannot_come_are_told_where_the_size_is() -> None:
+    waiting = pod(Progress.WAITING, Verdict(Reason.UNSCHEDULABLE, "0/1 nodes are available"), name="q0")
+    work = workload(1, 2, pod(Progress.READY, name="p0"), waiting)
+    found = sized(seen(looked(report(8)), work)).finding
+    assert found
+    assert found.verdict.message == "1 of the 2 pods that the load asks for are ready: 0/1 nodes are available"
 
 
 # Other writers

@@ -4,8 +4,8 @@ import pytest
 from tests.unit.decide.subjects import at, subject
 
 from serinus_api import names
-from serinus_api.v1alpha1 import Condition
-from serinus_operator.report.events import REMEMBERED, EventBook, is_warning
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
+from serinus_operator.report.events import REMEMBERED, EventBook, is_warning, resized
 
 
 def condition(
@@ -55,6 +55,38 @@ def test_long_words_fit_an_event() -> None:
     assert len(EventBook().event(subject(), condition(message="x" * 5000), at(0))["message"]) == 1024
 
 
+def sized(desired: int, engine: str = "Builtin") -> ScalingStatus:
+    return ScalingStatus(engine=engine, state="Awake", desired_replicas=desired, message=f"{desired} because")
+
+
+def test_rises_are_one_object_and_falls_another_in_the_latest_words() -> None:
+    book = EventBook()
+    up = [book.scaled(subject(), sized(1), sized(n), at(n)) for n in (2, 3)]
+    down = book.scaled(subject(), sized(3), sized(1), at(9))
+    assert [event["count"] for event in up] == [1, 2]
+    assert (up[1]["reason"], up[1]["message"], up[1]["type"]) == ("ScaledUp", "3 because", "Normal")
+    assert up[0]["metadata"] == up[1]["metadata"] != down["metadata"]
+    assert (down["reason"], down["count"]) == ("ScaledDown", 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (sized(1), sized(2), True),
+        (sized(2), sized(2), False),
+        (None, sized(2), False),
+        (sized(1, "Fixed"), sized(2), False),
+        (sized(1, "HPA"), sized(2, "HPA"), False),
+    ],
+    ids=["another size", "the same", "the first one", "another engine", "another writer"],
+)
+def test_change_of_size_is_told_when_demand_made_it(
+    before: ScalingStatus | None, after: ScalingStatus, told: bool
+) -> None:
+    found = resized(ModelDeploymentStatus(scaling=before), ModelDeploymentStatus(scaling=after))
+    assert (found is not None) is told
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "reason", "warning"),
     [
@@ -67,6 +99,8 @@ def test_long_words_fit_an_event() -> None:
         ("Available", "False", "NoRevision", False),
         ("Stalled", "True", "RolledBack", True),
         ("Reconciling", "True", "NotFound", False),
+        ("ScalingActive", "False", "MetricsUnavailable", True),
+        ("ScalingActive", "Unknown", "Starting", False),
         ("ModelResolved", "False", "NotFound", True),
     ],
 )
