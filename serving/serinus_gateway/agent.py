@@ -9,6 +9,7 @@ Made by `main.py` and by local mode. A restart loses nothing but what was held, 
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from serinus_api.gateway import GatewayReport, ModelTraffic, RevisionTraffic
@@ -32,6 +33,7 @@ SETTLE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 MIN_DRAIN_SECONDS = 5.0
 """After the last EndpointSlice has forgotten us, kube-proxy on some node may still be about to."""
+LOOK_SECONDS = 0.1
 CLUSTERS = "cds/cds.json"
 LISTENERS = "lds/lds.json"
 
@@ -83,14 +85,10 @@ class Agent:
         """Say that we are not ready, serve on until nobody is led here, then let what is under way end."""
         self._draining = True
         log.info("Draining", extra=fields(held=self._hall.held()))
-        loop = asyncio.get_running_loop()
-        start, limit = loop.time(), self._settings.drain_seconds
-        while self._world.names_us() and loop.time() - start < limit:
-            await asyncio.sleep(0.1)
+        limit = self._settings.drain_seconds
+        await _until(self._forgotten, limit)
         await asyncio.sleep(min(MIN_DRAIN_SECONDS, limit))
-        start = loop.time()
-        while loop.time() - start < limit and await self._busy():
-            await asyncio.sleep(0.25)
+        await _until(self._idle, limit)
         log.info("Drained", extra=fields(held=self._hall.held()))
 
     async def report(self) -> GatewayReport:
@@ -140,9 +138,12 @@ class Agent:
     def _listening(self, seen: Seen) -> bool:
         return seen.listeners_version == self._listeners_version
 
-    async def _busy(self) -> bool:
+    async def _forgotten(self) -> bool:
+        return not self._world.names_us()
+
+    async def _idle(self) -> bool:
         seen = await self._admin.look()
-        return self._hall.held() > 0 or any(seen.active.values())
+        return self._hall.held() == 0 and not any(seen.active.values())
 
     def _look_again(self) -> None:
         self._hall.update()
@@ -156,13 +157,13 @@ class Agent:
             if not self._world.synced:
                 continue
             try:
-                await self._write()
+                self._write()
             except OSError as error:
                 log.error("Cannot write Envoy's files", extra=fields(why=str(error)))
                 await asyncio.sleep(RETRY_SECONDS)
                 self._changed.set()
 
-    async def _write(self) -> None:
+    def _write(self) -> None:
         views = self._world.views()
         fleet = plan(views.values(), self._known)
         if fleet == self._fleet:
@@ -175,10 +176,23 @@ class Agent:
         self._listeners_version = str(documents[LISTENERS]["version_info"])
         log.info("Wrote configuration", extra=fields(models=len(fleet.models), files=len(changed)))
         clusters = names_in(documents[CLUSTERS])
-        if clusters - self._known:
-            await asyncio.sleep(SETTLE_SECONDS)
-            self._changed.set()
-        self._known = clusters
+        self._known &= clusters
+        if new := clusters - self._known:
+            asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settled, new)
+
+    def _settled(self, clusters: frozenset[str]) -> None:
+        """Envoy has taken these by now; one that has gone again meanwhile falls out with the next change."""
+        self._known |= clusters
+        self._changed.set()
+
+
+async def _until(true: Callable[[], Awaitable[bool]], limit: float) -> None:
+    """Wait for something to hold, `limit` seconds at most."""
+    end = asyncio.get_running_loop().time() + limit
+    while not await true():
+        if asyncio.get_running_loop().time() >= end:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def names_in(document: Documents | dict[str, object]) -> frozenset[str]:

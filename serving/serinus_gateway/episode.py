@@ -1,8 +1,8 @@
 """One cold start, split into its phases. Pure.
 
-    wake      from the first request that found no pod, until the API server had the new size
-    schedule  until a pod had an address
-    load      until it answered
+wake      from the first request that found no pod, until the API server had the new size
+schedule  until a pod had an address
+load      until it answered
 """
 
 from collections.abc import Callable

@@ -10,6 +10,8 @@ from serinus_gateway.description import Frontage
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
+FOLDER = "/run/serinus/envoy"
+
 
 class SettingsError(ValueError):
     """A variable cannot be used; the message names it and the remedy."""
@@ -19,7 +21,7 @@ class SettingsError(ValueError):
 class Settings:
     """What both containers of a gateway are told."""
 
-    folder: str = "/run/serinus/envoy"
+    folder: str = FOLDER
     """Envoy's files: one folder, seen by both."""
     host: str = ""
     """Address that the agent's open port listens on; empty: all, IPv4 and IPv6."""
@@ -52,7 +54,7 @@ class Settings:
         if level not in LEVELS:
             raise SettingsError(f"SERINUS_LOG_LEVEL is {level!r}: use one of {', '.join(LEVELS)}")
         return cls(
-            folder=env.get("SERINUS_ENVOY_FOLDER", cls.folder),
+            folder=env.get("SERINUS_ENVOY_FOLDER", FOLDER),
             host=env.get("SERINUS_AGENT_HOST", ""),
             listen_host=env.get("SERINUS_LISTEN_HOST", "::"),
             agent_port=_number(env, "SERINUS_AGENT_PORT", AGENT_PORT, 65535),

@@ -20,7 +20,7 @@ class Telemetry:
         self._registry = registry
         self._asked = Counter(
             "serinus_gateway_checks_total",
-            "Requests that were checked: passed at once, released after waiting, rejected, expired, or their client left.",
+            "Checked requests: passed at once, released after a wait, rejected, expired, or their client left.",
             (*MODEL, "revision", "outcome"),
             registry=registry,
         )

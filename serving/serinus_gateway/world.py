@@ -1,7 +1,7 @@
 """What the agent knows of models and pods, and the two ports that it knows it through. No I/O here.
 
-`World` tells what is, `Waker` starts a revision that has no pods. In a cluster both are realised by `cluster/`, in local
-mode and in tests by `feed.py`.
+`World` tells what is, `Waker` starts a revision that has no pods. In a cluster `cluster/` realises both, in local mode
+and in tests `feed.py`.
 """
 
 from collections.abc import Callable, Mapping

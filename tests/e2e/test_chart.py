@@ -56,6 +56,19 @@ CASES: dict[str, dict[str, Any]] = {
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         },
     },
+    "gateway": {"gateway": {"enabled": True}, "networkPolicy": {"enabled": True}},
+    "namespaced-gateway": {
+        "watchNamespaces": ["team-a"],
+        "gateway": {
+            "enabled": True,
+            "replicas": 1,
+            "admissionPolicy": False,
+            "drainSeconds": 300,
+            "podLabels": {"team": "ml", "app.kubernetes.io/component": "not-this-one"},
+            "serviceAccount": {"name": "holder"},
+            "priorityClassName": "system-cluster-critical",
+        },
+    },
     "nothing-granted": {"rbac": {"create": False}, "serviceAccount": {"create": False}},
 }
 

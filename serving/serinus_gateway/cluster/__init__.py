@@ -1,10 +1,10 @@
 """The gateway's view of a cluster: watches of ModelDeployments, Pods and EndpointSlices, and the right to wake.
 
-    api.py      requests to the API server; the only user of the Kubernetes client
-    follow.py   one kind of object, listed and watched for ever
-    views.py    manifests in, a model's view out; pure
-    world.py    the port `World`
-    waker.py    the port `Waker`
+api.py      requests to the API server; the only user of the Kubernetes client
+follow.py   one kind of object, listed and watched for ever
+views.py    manifests in, a model's view out; pure
+world.py    the port `World`
+waker.py    the port `Waker`
 """
 
 import contextlib

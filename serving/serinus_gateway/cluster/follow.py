@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 class Follower:
     """Keeps `objects` like those of the API server, by namespace and name."""
 
-    def __init__(self, api: Api, path: str, labels: str, changed: Callable[[Manifest], None]) -> None:
-        """`changed` is called with each object that came, changed or went."""
+    def __init__(self, api: Api, path: str, labels: str, changed: Callable[[Manifest | None], None]) -> None:
+        """`changed` is called with each object that came, changed or went, and with None after each whole list."""
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.synced = False
         self._api = api
@@ -63,6 +63,7 @@ class Follower:
             self._changed(before[gone])
         for manifest in found.values():
             self._changed(manifest)
+        self._changed(None)
         return str(meta.get("resourceVersion", ""))
 
     async def _watch(self, version: str) -> str:

@@ -1,8 +1,10 @@
 """The port `World` on a cluster: three watches, and a view per model that is made anew when something of it changes."""
 
 import asyncio
+import functools
 import ipaddress
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -31,13 +33,21 @@ class KubernetesWorld:
         self._watchers: list[Callable[[], None]] = []
         self._names: dict[tuple[str, str], str] = {}
         self._pods: dict[tuple[str, str], dict[str, Manifest]] = {}
-        self._in_use: list[frozenset[str]] = []
+        self._in_use: dict[tuple[str, str], tuple[str, frozenset[str]]] = {}
+        """Service and our addresses of each slice, by its namespace and name."""
+        self._led: Counter[ModelKey] = Counter()
+        """Slices with addresses, by model."""
         scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
         models = f"/apis/{names.API_VERSION}{{}}/{names.PLURAL}"
-        self._models = [Follower(api, models.format(scope), "", self._model_changed) for scope in scopes]
-        self._pod_lists = [Follower(api, f"/api/v1{scope}/pods", SERVING, self._pod_changed) for scope in scopes]
         slices = "/apis/discovery.k8s.io/v1{}/endpointslices"
-        self._slices = [Follower(api, slices.format(scope), OUR_SLICES, self._slice_changed) for scope in scopes]
+
+        def follow(path: str, labels: str, changed: Callable[[Manifest], None]) -> list[Follower]:
+            told = functools.partial(self._changed, changed)
+            return [Follower(api, path.format(scope), labels, told) for scope in scopes]
+
+        self._models = follow(models, "", self._model_changed)
+        self._pod_lists = follow("/api/v1{}/pods", SERVING, self._pod_changed)
+        self._slices = follow(slices, OUR_SLICES, self._slice_changed)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -67,17 +77,23 @@ class KubernetesWorld:
 
     def gateways(self) -> int:
         """See `World.gateways`: addresses in our slices, of the family that has more of them."""
-        found = frozenset().union(*self._in_use) | self._addresses
+        found = self._addresses.union(*(addresses for _, addresses in self._in_use.values()))
         fourth = sum(1 for address in found if ipaddress.ip_address(address).version == 4)
         return max(fourth, len(found) - fourth, 1)
 
     def names_us(self) -> bool:
         """See `World.names_us`."""
-        return any(self._addresses & addresses for addresses in self._in_use)
+        return any(self._addresses & addresses for _, addresses in self._in_use.values())
 
     def watch(self, changed: Callable[[], None]) -> None:
         """See `World.watch`."""
         self._watchers.append(changed)
+
+    def _changed(self, changed: Callable[[Manifest], None], manifest: Manifest | None) -> None:
+        if manifest is not None:
+            changed(manifest)
+        for tell in self._watchers:
+            tell()
 
     def _model_changed(self, manifest: Manifest) -> None:
         namespace, name = _key(manifest)
@@ -97,34 +113,28 @@ class KubernetesWorld:
             self._renew((namespace, model))
 
     def _slice_changed(self, manifest: Manifest) -> None:
-        slices = [one for follower in self._slices for one in follower.objects.values()]
-        self._in_use = [_ready_addresses(one) for one in slices]
-        service = manifest["metadata"].get("labels", {}).get(LABEL_SERVICE_NAME, "")
-        self._renew((manifest["metadata"]["namespace"], service))
+        key = _key(manifest)
+        service, addresses = self._in_use.pop(key, ("", frozenset()))
+        if addresses:
+            self._led[key[0], service] -= 1
+        live = next((f.objects[key] for f in self._slices if key in f.objects), None)
+        if live is not None:
+            service, addresses = live["metadata"].get("labels", {}).get(LABEL_SERVICE_NAME, ""), _ready_addresses(live)
+            self._in_use[key] = service, addresses
+            self._led[key[0], service] += bool(addresses)
+        self._renew((key[0], service))
 
     def _renew(self, key: ModelKey) -> None:
-        """Make a model's view anew, and tell where it differs."""
+        """Make a model's view anew."""
         model = next((f.objects[key] for f in self._models if key in f.objects), None)
         view = None
         if model is not None:
             label = key[0], names.bounded(key[1])
-            view = view_of(model, self._pods.get(label, {}).values(), in_path=self._in_path(key))
+            view = view_of(model, self._pods.get(label, {}).values(), in_path=self._led[key] > 0)
         if view is None:
             self._views.pop(key, None)
         else:
             self._views[key] = view
-        for tell in self._watchers:
-            tell()
-
-    def _in_path(self, key: ModelKey) -> bool:
-        namespace, service = key
-        return any(
-            one["metadata"]["namespace"] == namespace
-            and one["metadata"].get("labels", {}).get(LABEL_SERVICE_NAME) == service
-            and _ready_addresses(one)
-            for follower in self._slices
-            for one in follower.objects.values()
-        )
 
 
 def _ready_addresses(manifest: Manifest) -> frozenset[str]:

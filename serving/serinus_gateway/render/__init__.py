@@ -6,10 +6,10 @@ and let Envoy itself validate each.
     bootstrap.json              where everything else is; the agent, the admin interface
     lds/lds.json                one listener per model, on its own port
     cds/cds.json                one EDS cluster per revision that is warm
-    models/<port>/rds.json      weights, header match, timeouts, check on or off; changes without touching the listener
+    models/<port>/rds.json      weights, header match, timeouts, check on or off; the listener stays
     models/<port>/eds-….json    addresses of a revision's pods
 
-Each folder is watched for renames, so each file is replaced as a whole. A change of a model's routes or pods writes into
+    models/<port>/rds.json      weights, header match, timeouts, check on or off; a change leaves the listener alone
 its own folder only.
 """
 

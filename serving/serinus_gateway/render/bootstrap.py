@@ -7,6 +7,7 @@ from serinus_gateway.render.words import AGENT_CLUSTER, HTTP_OPTIONS, TYPES, UNL
 LOOPBACK = "127.0.0.1"
 HEAP_BYTES = 512 * 1024 * 1024
 """Above nine tenths of it Envoy gives memory back, above 98 % it answers 503 rather than being killed."""
+MAX_CONNECTIONS = 50_000
 
 
 def bootstrap(frontage: Frontage) -> Document:
@@ -82,7 +83,15 @@ def _overload() -> Document:
                     "@type": f"{TYPES}.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
                     "max_heap_size_bytes": HEAP_BYTES,
                 },
-            }
+            },
+            {
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": {
+                    "@type": f"{TYPES}.extensions.resource_monitors.downstream_connections.v3."
+                    "DownstreamConnectionsConfig",
+                    "max_active_downstream_connections": MAX_CONNECTIONS,
+                },
+            },
         ],
         "actions": [
             {"name": f"envoy.overload_actions.{action}", "triggers": [{"name": heap, "threshold": {"value": value}}]}

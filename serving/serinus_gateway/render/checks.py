@@ -57,6 +57,7 @@ def _service(path: str, timeout: int) -> Document:
             # The longer interval is also how long one try may take, so it must not be below the deadline.
             "retry_back_off": {"base_interval": seconds(RETRY_SECONDS), "max_interval": seconds(timeout)},
             "num_retries": RETRIES,
+            "retry_on": "connect-failure,reset",
         },
     }
 

@@ -14,8 +14,8 @@ HEADER_SECONDS: Final = 10
 """A client has this long to send its headers."""
 IDLE_SECONDS: Final = 60
 MAX_HEADERS_KIB: Final = 32
-OURS: Final = "^x[-_]serinus[-_]"
-"""Names of headers that are ours to set, also as a server would read them that takes `_` for `-`."""
+INTERNAL: Final = "^x[-_](serinus|envoy)[-_].*"
+"""Names of headers that are ours or Envoy's to set, also as a server would read them that takes `_` for `-`."""
 STREAM_WINDOW: Final = 128 * 1024
 CONNECTION_WINDOW: Final = 1024 * 1024
 
@@ -56,12 +56,12 @@ def _manager(model: Model, frontage: Frontage) -> Document:
             },
         ],
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        # As for clients that are not trusted: `x-envoy-*` of theirs is dropped. Nothing is added, as without a gateway.
+        # The client is not trusted, but nothing is told of it that it did not say itself, as without a gateway.
         "use_remote_address": True,
         "skip_xff_append": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
-        "early_header_mutation_extensions": [_strip_ours()],
+        "early_header_mutation_extensions": [_strip_internal()],
         "max_request_headers_kb": MAX_HEADERS_KIB,
         "request_headers_timeout": f"{HEADER_SECONDS}s",
         "common_http_protocol_options": {
@@ -78,12 +78,12 @@ def _manager(model: Model, frontage: Frontage) -> Document:
     }
 
 
-def _strip_ours() -> Document:
+def _strip_internal() -> Document:
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{TYPES}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": f"{OURS}.*"}}}}],
+            "mutations": [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": INTERNAL}}}}],
         },
     }
 

@@ -29,6 +29,7 @@ def routes(model: Model) -> Document:
     return {
         "name": route_name(model),
         "virtual_hosts": [{"name": route_name(model), "domains": ["*"], "routes": rules}],
+        "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal"],
     }
 
 
@@ -64,7 +65,7 @@ def _destination(model: Model, share: Share, via: str, weight: int | None) -> Do
 
 
 def _elsewhere() -> Document:
-    """Only what no pod has worked on is sent again: not accepted, or answered 429. And only while its body is at hand."""
+    """Sent again is what no pod has worked on: not accepted, or answered 429; and only while its body is at hand."""
     return {
         "retry_on": "connect-failure,refused-stream,reset-before-request,retriable-status-codes",
         "retriable_status_codes": [429],
@@ -74,8 +75,7 @@ def _elsewhere() -> Document:
             {
                 "name": "envoy.retry_host_predicates.previous_hosts",
                 "typed_config": {
-                    "@type": "type.googleapis.com/"
-                    "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                    "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
                 },
             }
         ],

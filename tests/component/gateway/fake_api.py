@@ -73,6 +73,14 @@ class FakeApi:
         """Take an object away."""
         await self._record(path, "DELETED", self._objects[path].pop((namespace, name)))
 
+    async def clear(self) -> None:
+        """Take every object away."""
+        for path, objects in self._objects.items():
+            for namespace, name in list(objects):
+                await self.remove(path, namespace, name)
+        self.scaled.clear()
+        self.replicas.clear()
+
     def get(self, path: str, namespace: str, name: str) -> Manifest:
         return self._objects[path][namespace, name]
 

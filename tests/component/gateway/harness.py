@@ -73,7 +73,7 @@ class SmallPod:
             await runner.cleanup()
 
     async def _listen(self, handler: Any, port: int) -> None:
-        server = web.Server(handler, handler_cancellation=True, access_log=None)
+        server = web.Server(handler, handler_cancellation=True, access_log=None, auto_decompress=False)
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, self.address, port).start()
@@ -138,6 +138,12 @@ class Gateway:
             await small.stop()
         await self.api.stop()
 
+    async def clear(self) -> None:
+        """Take every object and pod away."""
+        await self.api.clear()
+        while self._pods:
+            await self._pods.pop().stop()
+
     def run(self, command: str) -> "subprocess.Popen[bytes]":
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SERINUS", "KUBE"))}
         told = {
@@ -193,7 +199,7 @@ class Gateway:
         port = free_port()
         self.api.set_replicas(namespace, f"{name}-1", replicas)
         await self.api.put(MODELS, fake_api.model(name, port, namespace=namespace, **more))
-        await self.applied(name)
+        await self.applied(name, port=port)
         return port
 
     async def say(self, name: str, *, namespace: str = "ml", **status: Any) -> None:
@@ -202,11 +208,12 @@ class Gateway:
         live["status"] |= status
         await self.api.put(MODELS, live)
 
-    async def applied(self, name: str, *, guarded: bool | None = None) -> None:
+    async def applied(self, name: str, *, guarded: bool | None = None, port: int | None = None) -> None:
         """Wait until Envoy has taken a model's routes."""
         for _ in range(int(DEADLINE * 20)):
             one = next((model for model in (await self.report()).models if model.name == name), None)
-            if one and one.applied and guarded in (None, one.guarded) and await self.ready() == 200:
+            as_wanted = one and one.applied and guarded in (None, one.guarded) and port in (None, one.port)
+            if as_wanted and await self.ready() == 200:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"{name} was never applied: {await self.report()}; {self.logs()}")
@@ -236,6 +243,11 @@ class Gateway:
     def ask(self, port: int, path: str = "/", method: str = "GET", **more: Any) -> Any:
         """A request to a gateway port: a context manager, as aiohttp's."""
         return self.session.request(method, f"http://127.0.0.1:{port}{path}", **more)
+
+    async def read(self, port: int, path: str = "/", **more: Any) -> tuple[int, Any, bytes]:
+        """Status, headers and body of an answer."""
+        async with self.ask(port, path, **more) as answer:
+            return answer.status, answer.headers, await answer.read()
 
 
 async def echo(request: web.Request) -> web.StreamResponse:

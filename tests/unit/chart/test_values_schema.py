@@ -25,11 +25,15 @@ GOOD = {
     "values of a parent chart": ("global", {"anything": 1}),
     "a pull secret": ("imagePullSecrets", [{"name": "registry.creds"}]),
     "Recreate": ("operator.strategy", {"type": "Recreate", "rollingUpdate": None}),
+    "a gateway": ("gateway.enabled", True),
     "CPU as a number": ("operator.resources.requests.cpu", 1),
 }
 
 BAD = {
-    "an unknown value": ("gateway", {}, "gateway"),
+    "an unknown value": ("gateways", {}, "gateways"),
+    "an unknown value of the gateway": ("gateway.replica", 2, "replica"),
+    "a gateway that never drains": ("gateway.drainSeconds", 0, "0"),
+    "an unknown log level of the gateway": ("gateway.log.level", "TRACE", "TRACE"),
     "an unknown nested value": ("operator.replica", 2, "replica"),
     "a misspelt switch of the CRD": ("crds.enabled", True, "enabled"),
     "a word instead of a switch": ("crds.install", "yes", "yes"),
