@@ -82,7 +82,7 @@ def event_name(deployment: str, key: str) -> str:
 
 
 def gateway_slice_name(deployment: str, family: str) -> str:
-    """Name of the EndpointSlice that leads a model's Service to the gateways, one per address family (`IPv4`, `IPv6`)."""
+    """Name of the EndpointSlice that leads a model's Service to the gateways, one per family (`IPv4`, `IPv6`)."""
     return bounded(deployment, f"-gateway-{family.lower()}")
 
 

@@ -125,7 +125,7 @@ class Applier:
         self.cache.put(after)
 
     async def _scale(self, subject: Subject, decision: Decision, observation: Observation) -> None:
-        """Write sizes, each to the very Deployment that was looked at: what somebody has changed since is not undone."""
+        """Write sizes, each to the very Deployment that was looked at: what others have changed since is not undone."""
         for revision in decision.running:
             seen, size = observation.workloads.get(revision), decision.size_of(revision)
             if seen is None or revision == _leaving(decision) or seen.replicas == size:

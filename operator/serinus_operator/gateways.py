@@ -1,9 +1,9 @@
 """Which gateways are ready, and what they hold: looked at once a second. I/O; decides nothing.
 
-The pods are listed in the operator's own namespace by their labels. Their load endpoints are read only while a model is
-on its way to sleep or back, one request per gateway for all models together: models that sleep, and models that are
-plainly awake, cost nothing here. A key goes on the queue when its gateways are others than before, when none is left, and
-at each look while it is followed.
+The pods are listed in the operator's own namespace by their labels. Their load endpoints are read only while a model
+is on its way to sleep or back, one request per gateway for all models together: models that sleep, and models that are
+plainly awake, cost nothing here. A key goes on the queue when its gateways are others than before, when none is left,
+and at each look while it is followed.
 """
 
 import asyncio

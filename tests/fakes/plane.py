@@ -1,4 +1,4 @@
-"""What requests meet: kube-proxy as it follows EndpointSlices a moment late, gateways that hold and wake, pods that count.
+"""What requests meet: kube-proxy, which follows EndpointSlices a moment late; gateways that hold and wake; pods.
 
 Every request is accounted for. What must hold at any moment is watched from outside, as in `invariants.py`: a Service
 that could have an address that answers has one, and pods that somebody else has asked for are not taken back.

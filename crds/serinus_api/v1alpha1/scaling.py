@@ -28,8 +28,8 @@ class ScaleToZeroSpec(ApiModel):
     """When a model without requests goes to sleep."""
 
     grace_period_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(default_factory=lambda: 30)
-    """How long all new connections go to the gateway before the last pod ends, in seconds. A request within it keeps the
-    model awake. Gateways and proxies of yours in front of the model should learn of a change in less."""
+    """How long all new connections go to the gateway before the last pod ends, in seconds. A request within it keeps
+    the model awake. Gateways and proxies of yours in front of the model should learn of a change in less."""
     retention_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(default_factory=lambda: 0)
     """How long nothing must have been asked before a model goes to sleep, in seconds, where that is longer than
     stableWindowSeconds and scaleDownDelaySeconds."""

@@ -55,10 +55,8 @@ def decide(
     if subject.spec.paused:
         return _paused(subject, observation, memory)
     refusal = _not_acted_on(subject, default_image, local=local)
-    if refusal:
-        sizing = _held(subject, observation, memory)
-    else:
-        sizing = scaling.size(subject, observation, memory.scaling, now)
+    held = _held(subject, observation, memory) if refusal else None
+    sizing = held or scaling.size(subject, observation, memory.scaling, now)
     settled = refusal is None and not _rolls_out(subject, observation)
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled)
     sizing = rest.sized(subject, sizing, sleep, now)

@@ -1,7 +1,7 @@
 """Which port of every gateway a model has. Pure; called by `observe`, which knows the other models.
 
-The status keeps it. A new one begins its search at a place of its own, so that two models that look at the same time, or
-two operators that follow each other, hardly ever meet; where two have one port after all, the older keeps it:
+The status keeps it. A new model begins its search at a place of its own, so that two that look at the same time, or two
+operators that follow each other, hardly ever meet; where two have one port after all, the older keeps it:
 
     own port in the status, nobody else's       that one
     own port, and an older model has it too     the next free one

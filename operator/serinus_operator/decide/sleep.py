@@ -1,8 +1,8 @@
 """Falling asleep and waking: the ways from place to place. Pure; `zero.py` finds the situation and takes the way.
 
-Of the rows that begin where the model is, the first whose condition holds is taken, one per pass, and the new place is in
-the status before anything is done for it. `docs/zero.md` shows the same rows. What holds in all of them: the Service never
-loses its last address that answers or holds, and no pod is taken from under a request.
+Of the rows that begin where the model is, the first whose condition holds is taken, one per pass, and the new place is
+in the status before anything is done for it. `docs/zero.md` shows the same rows. What holds in all of them: the Service
+never loses its last address that answers or holds, and no pod is taken from under a request.
 """
 
 from collections.abc import Callable

@@ -68,7 +68,7 @@ def step(  # everything that the next place depends on
         least, enough = (max(1, wanted), 1) if may_rest(spec) else (wanted, None)
         return Sleep(Traffic(port=kept), ZeroMemory(), least, enough=enough, finding=finding)
     memory = _looked(subject, observation.load, workload, memory, place, now)
-    situation = _situation(subject, observation, workload, memory, place, now, wanted=wanted, settled=settled)
+    situation = _situation(subject, observation, memory, place, now, wanted=wanted, settled=settled)
     row = next_row(situation)
     there = row.there if row else place
     if row and there != place:
@@ -112,7 +112,6 @@ def may_rest(spec: ScalingSpec | None) -> bool:
 def _situation(
     subject: Subject,
     observation: Observation,
-    workload: WorkloadState | None,
     memory: ZeroMemory,
     place: Place,
     now: Instant,
@@ -122,6 +121,7 @@ def _situation(
 ) -> Situation:
     spec, look, entry = subject.spec.scaling, observation.gateways, observation.entry
     rest = may_rest(spec)
+    workload = observation.workloads.get(subject.status.stable_revision or "")
     told = look.told if look.at is not None and now.monotonic - look.at <= FRESH_SECONDS else None
     ready = workload.ready if workload else 0
     in_flight = sum(one.in_flight or 0 for one in told or ())
@@ -201,7 +201,7 @@ def _looked(
 
 
 def _before(memory: ZeroMemory, uid: str, now: int) -> int:
-    """What a pod had received at the last look. The first look of a process only takes note; a later pod begins at 0."""
+    """What a pod had received at the last look. The first look of a process only takes note; later pods begin at 0."""
     return memory.arrivals.get(uid, 0) if memory.looked_at else now
 
 

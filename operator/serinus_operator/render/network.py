@@ -18,8 +18,8 @@ MOST_ENDPOINTS = 100
 def entry_service(subject: Subject, revision: str, *, proxied: bool = False) -> Manifest:
     """The address of the model: selects the pods of the revision that takes the traffic.
 
-    `proxied`: it selects none, by a label that no pod bears. The selector itself stays: without one, the slices of before
-    would stay too, with the pods in them.
+    `proxied`: it selects none, by a label that no pod bears. The selector itself stays: without one, the slices of
+    before would stay too, with the pods in them.
     """
     service = _service(subject, subject.name, revision)
     if proxied:

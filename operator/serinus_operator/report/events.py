@@ -74,7 +74,7 @@ def moved(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> Scalin
 
 
 def resized(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[ScalingStatus, ScalingStatus] | None:
-    """The two sizes, where demand has changed it; None for a fixed or a first size, the same, or one told by `moved`."""
+    """The two sizes, where demand has changed it; None for a fixed or first one, the same, or what `moved` tells."""
     old, new = before.scaling, after.scaling
     if old is None or new is None or new.engine != "Builtin" or old.engine != new.engine:
         return None

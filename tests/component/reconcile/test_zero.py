@@ -6,7 +6,7 @@ from tests.component.reconcile.zero import FIRST, SECOND, WITH_GATEWAYS, asleep,
 from tests.fakes.world import NAMESPACE, SETTINGS
 
 from serinus_api import names
-from serinus_operator.cluster.port import DEPLOYMENT, ENDPOINT_SLICE, SERVICE, Manifest
+from serinus_operator.cluster.port import ENDPOINT_SLICE, SERVICE, Manifest
 
 
 async def test_model_sleeps_when_nobody_asks_and_the_next_request_wakes_it() -> None:
