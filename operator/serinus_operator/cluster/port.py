@@ -52,7 +52,7 @@ SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 CHILDREN = (CONTROLLER_REVISION, DEPLOYMENT, SERVICE, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, ENDPOINT_SLICE)
-"""Kinds that carry our labels and are kept in the cache. Kubernetes' own EndpointSlices do too: they take a Service's."""
+"""Kinds that carry our labels and are kept in the cache. Kubernetes' own EndpointSlices do too, from their Service."""
 SCALERS = (AUTOSCALER, SCALED_OBJECT)
 """Kinds that are listed now and then where they matter (`scalers.py`), and kept in the cache as well."""
 KINDS = {k.kind: k for k in (*CHILDREN, *SCALERS, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT, LEASE)}

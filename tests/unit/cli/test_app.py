@@ -60,7 +60,7 @@ def test_validate_says_what_is_good_and_what_is_not(
 def test_warnings_are_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     later = next(path for path in GOOD if path.stem == "later-features")
     assert run(monkeypatch, "validate", "-f", str(later)) == 0
-    assert "warning: spec.scaling.scaleToZero: NotSupported" in capsys.readouterr().err
+    assert "warning: spec.rollout.strategy: NotSupported" in capsys.readouterr().err
 
 
 USAGE = {
