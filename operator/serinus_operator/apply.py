@@ -37,6 +37,8 @@ from serinus_operator.state import Decision, Observation, Subject
 WRITTEN_ONCE = (CONTROLLER_REVISION, CONFIG_MAP, POD)
 PRUNED = (ENDPOINT_SLICE, *SCALERS, DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION)
 """In this order: what others depend on goes last."""
+NEVER_READ = (*SCALERS, ENDPOINT_SLICE)
+"""Neither read one by one nor written as a whole: the right to do so is not asked for."""
 GOES_FIRST, STAYS = "-1", "0"
 """Values of the annotation by which the Deployment controller chooses the pods to end."""
 
@@ -86,8 +88,8 @@ class Applier:
         try:
             live = await self.cluster.create(manifest)
         except Conflict:
-            if kind in SCALERS:
-                raise  # made since they were listed; the next list tells whose it is
+            if kind in NEVER_READ:
+                raise  # made since they were listed or watched; the next look tells whose it is
             found = await self.cluster.get(kind, meta["namespace"], meta["name"])
             if found is None:
                 raise
@@ -120,7 +122,7 @@ class Applier:
         """Apply the manifest; where somebody else's additions remain, write the whole of what we render."""
         wanted = _keep_replicas(manifest, live)
         after = await self.cluster.apply(wanted, _precondition(live))
-        if differs(wanted, after) and kind_of(wanted) not in SCALERS:
+        if differs(wanted, after) and kind_of(wanted) not in NEVER_READ:
             after = await self.cluster.replace(_whole(wanted, after), _precondition(after))
         self.cache.put(after)
 

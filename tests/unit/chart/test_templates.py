@@ -65,7 +65,6 @@ def test_rights_cover_the_kinds_that_the_operator_knows_and_no_others() -> None:
     assert plain == {kind.resource for kind in (*CHILDREN, *SCALERS, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT)}
     assert {resource for resource in rules() if "/" in resource} == {
         "deployments/scale.apps",
-        "endpointslices/restricted.discovery.k8s.io",
         f"{names.PLURAL}/status.{names.GROUP}",
     }
 
