@@ -66,7 +66,7 @@ def _status(subject: Subject, sizing: Sizing, sleep: Sleep, now: Instant) -> Sca
         failed = sleep.failed
         update["reason"] = Reason.WAKE_FAILED if failed else str(place.state)
         update["message"] = f"{was} → {place.state}: {sleep.row.words}"
-    elif before and place.state is not State.AWAKE:
+    elif before and (place.state is not State.AWAKE or sizing.size < sleep.size):
         update |= {"reason": before.reason, "message": before.message}
     return found.model_copy(
         update={**update, "last_request_time": _last_request(before, place.state != was, sleep, now)}
