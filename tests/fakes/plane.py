@@ -33,7 +33,7 @@ DRAIN_SECONDS = 2.0
 WORK_SECONDS = 0.05
 HOLD_SECONDS = 60.0
 EMPTY_SECONDS = 1.5
-"""A Service may be without an address this long while nothing but the cluster itself is late."""
+"""A Service may be without an address this long, because the cluster itself is late."""
 
 
 @dataclass(slots=True)
@@ -71,8 +71,9 @@ class Plane:
         """Pods do not become ready at all."""
         self.doubt = False
         """Pods do not tell their load."""
+        self.patience = EMPTY_SECONDS
         self._views: dict[str, tuple[tuple[str, str], ...]] = {}
-        self._ready_at: dict[str, float] = {}
+        self._ready_at: dict[tuple[str, int], float] = {}
         self._raised: set[str] = set()
         self._sizes: dict[str, int] = {}
         self._empty_since: dict[str, float] = {}
@@ -222,26 +223,22 @@ class Plane:
         meta, kind = manifest["metadata"], manifest["kind"]
         if kind == ENDPOINT_SLICE.kind:
             loop.call_later(PROXY_SECONDS, self._follow, meta["labels"].get(LABEL_SERVICE_NAME, ""))
-        if kind == POD.kind and event == "DELETED":
-            self.gone[meta["name"]] = loop.time()
+        if kind == POD.kind and meta["labels"].get(names.LABEL_ROLE) == names.ROLE_SERVING:
+            self._look_at_pod(event, manifest)
         if kind == DEPLOYMENT.kind:
             self._look_at_size(event, manifest)
         if kind == MODEL_DEPLOYMENT.kind:
             self._look_at_state(manifest)
         if kind in (ENDPOINT_SLICE.kind, POD.kind):
             self._look_at_addresses()
-            loop.call_later(EMPTY_SECONDS, self._look_at_addresses)
+            loop.call_later(self.patience, self._look_at_addresses)
 
     def _look_at_size(self, event: str, manifest: Manifest) -> None:
         name, size = manifest["metadata"]["name"], manifest["spec"]["replicas"]
         before = self._sizes.get(name, 0)
         self._sizes[name] = size
-        if size > before:
-            self._ready_at[name] = self._now() + self.load_seconds
-            if self.load_seconds:
-                asyncio.get_running_loop().call_later(self.load_seconds + 0.01, self.world.kubelet.sync)
-            if not self.world.cluster.acting:
-                self._raised.add(name)
+        if size > before and not self.world.cluster.acting:
+            self._raised.add(name)
         if size < before and self.world.cluster.acting:
             if name in self._raised:
                 self.broken.append(f"{name}: {before} → {size} before its wake was in the status")
@@ -249,6 +246,16 @@ class Plane:
                 self.broken.append(f"{name}: put to sleep while a request is held")
         if event == "DELETED":
             self._raised.discard(name)
+
+    def _look_at_pod(self, event: str, manifest: Manifest) -> None:
+        meta, loop = manifest["metadata"], asyncio.get_running_loop()
+        pod = meta["labels"][names.LABEL_REVISION], int(meta["name"].rpartition("-")[2])
+        if event == "DELETED":
+            self.gone[meta["name"]] = loop.time()
+            self._ready_at.pop(pod, None)
+        elif pod not in self._ready_at:
+            self._ready_at[pod] = loop.time() + self.load_seconds
+            loop.call_later(self.load_seconds + 0.01, self.world.kubelet.sync)
 
     def _look_at_state(self, manifest: Manifest) -> None:
         status = manifest.get("status", {})
@@ -264,7 +271,7 @@ class Plane:
                 self._empty_since.pop(name, None)
                 continue
             since = self._empty_since.setdefault(name, self._now())
-            if self._now() - since >= EMPTY_SECONDS and status.get("scaling", {}).get("traffic", "Direct") != "Direct":
+            if self._now() - since >= self.patience and status.get("scaling", {}).get("traffic", "Direct") != "Direct":
                 self.broken.append(f"Service {name} leads nowhere since {since:.2f}: {status.get('scaling')}")
 
     def _follow(self, service: str) -> None:
@@ -291,8 +298,8 @@ class Plane:
     def _ready(self, revision: str) -> list[str]:
         return [p["metadata"]["name"] for p in self.world.kubelet.pods(revision) if _is_ready(p)]
 
-    def _serving(self, revision: str, _: int) -> Status:
-        return running(ready=not self.never and self._now() >= self._ready_at.get(revision, 0.0))
+    def _serving(self, revision: str, number: int) -> Status:
+        return running(ready=not self.never and self._now() >= self._ready_at.get((revision, number), 0.0))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The ways from place to place: each row of the table, what keeps it from being taken, and what holds for all of them."""
+"""The ways from place to place: each row of the table, what keeps it from being taken, what holds for all of them."""
 
 from dataclasses import replace
 from pathlib import Path
