@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [operator|runtime|all] [--quick]`: a Markdown table, and JSON in `bench/out/`."""
+"""The command line: `python -m bench [operator|runtime|local|all]`: a Markdown table, and JSON in `bench/out/`."""
 
 import argparse
 import platform
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from types import FrameType
 
 from dev.cluster.console import ClusterError, say
+from dev.demo.narration import DemoError
 
-from bench import operators, procfs, report, runtimes
+from bench import local, operators, procfs, report, runtimes
 from bench.report import Line
 
 QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
@@ -20,10 +21,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "all"))
+    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "local", "all"))
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
-    made.add_argument("--rounds", type=int, help="interleaved rounds (default 3 of `operator`, 7 of `runtime`)")
+    made.add_argument(
+        "--rounds", type=int, help="interleaved rounds (default 3 of `operator`, 7 of `runtime`, 5 of `local`)"
+    )
     return made
 
 
@@ -40,6 +43,12 @@ def runtime_lines(options: argparse.Namespace) -> list[Line]:
     return runtimes.measure(runtimes.Size(rounds, 1.0 if options.quick else 3.0, 2 if options.quick else 7))
 
 
+def local_lines(options: argparse.Namespace) -> list[Line]:
+    """What a user of local mode waits for."""
+    starts = options.rounds or (2 if options.quick else 5)
+    return local.measure(local.Size(starts, helps=3 if options.quick else 10, demo=not options.quick))
+
+
 def ended(number: int, _: FrameType | None) -> None:
     """SIGTERM ends the run as Ctrl-C does: what was started is stopped."""
     sys.exit(128 + number)
@@ -52,6 +61,7 @@ def main() -> int:
     parts: dict[str, Callable[[argparse.Namespace], list[Line]]] = {
         "operator": operator_lines,
         "runtime": runtime_lines,
+        "local": local_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
     lines: list[Line] = []
@@ -63,7 +73,7 @@ def main() -> int:
                 loads.append(procfs.load_average())
                 say(f"{name}: load average {loads[0]:.1f} before, {loads[1]:.1f} after")
                 facts[f"load of {name}"] = loads
-    except (ClusterError, RuntimeError) as error:
+    except (ClusterError, DemoError, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

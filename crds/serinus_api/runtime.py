@@ -120,6 +120,8 @@ class RuntimeConfig(ApiModel):
 class Phase(StrEnum):
     """How far a preflight came; the last one written before an OOM kill tells where the memory went."""
 
+    STARTING = "Starting"
+    """The program itself is loaded; it has written nothing yet, so this is said by who started it."""
     RESOLVING = "Resolving"
     DOWNLOADING = "Downloading"
     LOADING = "Loading"

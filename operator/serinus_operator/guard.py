@@ -3,7 +3,7 @@
 import logging
 from typing import Protocol
 
-from serinus_operator.cluster.errors import Conflict, FenceLost, Missing, Terminating, Unavailable
+from serinus_operator.cluster.errors import Conflict, FenceLost, Missing, Terminating, Unavailable, Unwritable
 from serinus_operator.queue import Key, RetryLater
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.telemetry import Telemetry
@@ -36,7 +36,7 @@ class Guard:
             except FenceLost:
                 self._telemetry.reconciles.labels("fenced").inc()
                 return None
-            except (Conflict, Missing) as error:
+            except (Conflict, Missing, Unwritable) as error:  # local mode itself says once that it cannot write
                 self._telemetry.reconciles.labels("retry").inc()
                 log.debug("Looking again", extra={"key": str(key), "error": str(error)})
                 raise RetryLater from error

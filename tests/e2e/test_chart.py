@@ -179,7 +179,7 @@ def test_releases_of_one_namespace_have_leases_of_their_own() -> None:
     def lease(release: str) -> str:
         deployment = next(m for m in objects(render({}, release=release)) if m["kind"] == "Deployment")
         env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-        return next(e["value"] for e in env if e["name"] == "SERINUS_LEASE_NAME")
+        return str(next(e["value"] for e in env if e["name"] == "SERINUS_LEASE_NAME"))
 
     assert len({lease("serinus"), lease("blue"), lease("r" * 53), lease("r" * 52 + "s")}) == 4
 

@@ -5,6 +5,7 @@ from dev.cluster import api as cluster
 from tests.e2e.harness.audit import Request, instant, writes
 from tests.e2e.harness.helm import Release
 from tests.e2e.harness.models import Model
+from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.processes import container_id, kill, pause, resume
 from tests.e2e.harness.waiting import Stopwatch, hold, wait_for
 from tests.e2e.harness.world import World
@@ -12,7 +13,7 @@ from tests.models import doubler
 
 from serinus_api import names
 
-pytestmark = pytest.mark.own_operator
+pytestmark = [pytest.mark.own_operator, pytest.mark.own_node]
 KILLS = 6
 LATEST_KILL_SECONDS = 8.0
 TAKE_OVER_SECONDS = 40
@@ -22,7 +23,7 @@ AFTER_WAKING_SECONDS = 20
 @pytest.fixture
 def own_cluster() -> None:
     if not cluster.is_own():
-        pytest.skip("signals are sent to processes of the node, and writers told apart in its audit log: our own only")
+        lacking("signals are sent to processes of the node, and writers told apart in its audit log: our own only")
 
 
 def tidy(world: World, model: Model) -> None:

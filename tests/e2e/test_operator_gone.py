@@ -6,8 +6,6 @@ from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
-from serinus_api import names
-
 pytestmark = pytest.mark.own_operator
 TRIPLED = {"y": [[3.0, 6.0, 9.0, 12.0]]}
 
@@ -60,9 +58,6 @@ def test_models_serve_on_without_a_release_and_a_new_one_adopts_them(world: Worl
     with model.probe(rate=10) as light:
         release.uninstall()
         assert not release.pods()
-        crd = world.api.get("customresourcedefinitions", None, f"{names.PLURAL}.{names.GROUP}")
-        assert crd is not None
-        assert "deletionTimestamp" not in crd["metadata"]
         model.apply_onnx(doubler(2.0), replicas=3)
         assert set(model.children()) == children
         release.install(values(world.images, watch=(namespace,), crd=False))

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from tests.e2e.harness.api import JSON_PATCH
 from tests.e2e.harness.helm import Release
+from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.rows import healed
 from tests.e2e.harness.waiting import Stopwatch
 from tests.e2e.harness.world import World
@@ -64,10 +65,11 @@ def test_a_right_that_is_taken_away_is_named_and_heals(world: World, namespace: 
     world.figures.note("light probers of the failure table", namespace=namespace, sent=len(light.records), lost=0)
 
 
+@pytest.mark.own_node
 @pytest.mark.last
 def test_rights_granted_and_rights_used_are_the_same(world: World) -> None:
     if world.audit is None:
-        pytest.skip("uses are read from the API server's audit log, which this cluster does not show")
+        lacking("uses are read from the API server's audit log, which this cluster does not show")
     granted, used = rights_granted(world), rights_used(world)
     unused = sorted(granted - used)
     world.figures.note("rights", granted=len(granted), used=len(granted & used), unused=unused)

@@ -14,3 +14,10 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     await stage.start()
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a run has its manifests, with a model for them."""
+    (tmp_path / "m.onnx").write_bytes(b"m")
+    return tmp_path

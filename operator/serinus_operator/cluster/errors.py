@@ -8,6 +8,7 @@
     ├── NameTaken       the name of a child belongs to somebody else's object
     ├── Terminating     403 because the namespace is going away
     ├── Unavailable     429, 5xx, time-outs, broken connections; may carry Retry-After
+    ├── Unwritable      local mode: the state folder does not take what is to be kept
     └── FenceLost       this process is not, or no longer, the one that may write
 
 Adapters raise these and nothing else; they are caught in the steps that can name a condition, and in the loop guard.
@@ -60,6 +61,10 @@ class Unavailable(ClusterError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unwritable(ClusterError):
+    """Local mode's state folder did not take a write: no space, or no right. What was there before is still there."""
 
 
 class FenceLost(ClusterError):

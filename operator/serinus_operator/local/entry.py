@@ -146,9 +146,14 @@ class Entry:
         """The addresses of all models, for somebody who missed them."""
         return [self._urls(*_key(live)) for live in self._instance.cluster.select(MODEL_DEPLOYMENT)]
 
-    def _urls(self, namespace: str, name: str) -> list[str]:
+    def address(self, namespace: str, name: str) -> str:
+        """Where a model answers, by host name (`status.url`)."""
         host = f"{name}.{DOMAIN}" if namespace == NAMESPACE else f"{name}.{namespace}.{DOMAIN}"
-        return [f"http://{host}:{self.port}", f"http://{self.host}:{self.port}/{MODELS}/{namespace}/{name}"]
+        return f"http://{host}:{self.port}"
+
+    def _urls(self, namespace: str, name: str) -> list[str]:
+        by_path = f"http://{self.host}:{self.port}/{MODELS}/{namespace}/{name}"
+        return [self.address(namespace, name), by_path]
 
 
 def locate(host: str, path: str) -> tuple[str, str, str] | None:

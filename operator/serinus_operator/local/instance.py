@@ -28,6 +28,7 @@ from serinus_operator.local.backends import Backend, Backends
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.lock import StateLock
 from serinus_operator.local.memory import Groups
+from serinus_operator.local.passes import Passes
 from serinus_operator.local.runner import PodRunner
 from serinus_operator.local.views import DrainReport, PodRow, Pods, row_of
 from serinus_operator.local.workloads import Workloads
@@ -36,6 +37,7 @@ from serinus_operator.observe import Observer
 from serinus_operator.queue import Key, WorkQueue
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.events import EventBook
+from serinus_operator.report.status import service_address
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
@@ -73,6 +75,10 @@ class Instance:
         pods: Callable[[ProcessCluster], Pods] | None = None,
     ) -> None:
         """`aliases` False gives pods ports of 127.0.0.1; `backoff_seconds` is the first delay of a restart."""
+        self.remarks: list[str] = []
+        """How this machine lets pods be kept, in sentences; known after `start`."""
+        self.address: Callable[[str, str], str] = service_address
+        """Where a model answers (`status.url`), from its namespace and name; to be set before `start`."""
         self.layout = Layout(state.resolve())
         self.cluster: ProcessCluster
         self.telemetry = Telemetry()
@@ -104,17 +110,12 @@ class Instance:
         self._spawn("collector", self.collector.run())
 
     def _processes(self, cluster: ProcessCluster) -> Pods:
-        """Pods as processes of this machine; says how it can keep them."""
+        """Pods as processes of this machine; remarks how it can keep them."""
         seed = names.short_hash(str(self.layout.root))
         groups, addresses = Groups(seed), Addresses(seed, aliases=self._aliases)
-        self._log.info(
-            "Memory limits are kept by control groups"
-            if groups.folder
-            else "Memory limits are kept by a watch: no control group may be made here",
-            extra={"folder": str(groups.folder)} if groups.folder else {},
-        )
+        self.remarks.append(groups.told)
         if not addresses.aliases:
-            self._log.info("Pods get ports of 127.0.0.1: 127.1.0.1 cannot be used here")
+            self.remarks.append("Pods get ports of 127.0.0.1, as 127.1.0.1 cannot be used here")
         return PodRunner(cluster, self.layout, addresses, groups, backoff_seconds=self._backoff)
 
     def _wire(self) -> None:
@@ -142,10 +143,11 @@ class Instance:
             options=RenderOptions(log_format="console", allow_hosts=settings.allow_hosts),
             observer=observer,
             applier=Applier(self.cluster, cache),
-            reporter=Reporter(self.cluster, cache, EventBook()),
+            reporter=Reporter(self.cluster, cache, EventBook(), self.address),
         )
         self._cache = cache
-        self.queue = WorkQueue(Guard(reconciler, Alone(), self.telemetry), workers=settings.workers)
+        self.passes = Passes(Guard(reconciler, Alone(), self.telemetry))
+        self.queue = WorkQueue(self.passes, workers=settings.workers)
         self.resync = Resync(self.cluster, cache, self.queue, settings.resync_seconds)
         self.cluster.watch(self._observe)
 
@@ -165,6 +167,12 @@ class Instance:
         )
         self._lock.release()
         return DrainReport(stopped, killed, unfinished)
+
+    def look_again(self) -> None:
+        """Look at every model; `passes` counts from here."""
+        self.passes.begin_round()
+        for model in self.cluster.select(MODEL_DEPLOYMENT):
+            self.queue.add(Key(model["metadata"]["namespace"], model["metadata"]["name"]))
 
     @property
     def failed(self) -> bool:

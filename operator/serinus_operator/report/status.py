@@ -1,12 +1,24 @@
 """`build_status`: the whole status of a ModelDeployment from what was seen and decided. Pure."""
 
+from collections.abc import Callable
+
 from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ScalingStatus, SummaryStatus
 from serinus_operator.report.conditions import build_conditions
 from serinus_operator.state import Decision, Instant, Observation, Subject
 
+Address = Callable[[str, str], str]
+"""Where a model answers, from its namespace and name."""
 
-def build_status(subject: Subject, observation: Observation, decision: Decision, now: Instant) -> ModelDeploymentStatus:
+
+def service_address(namespace: str, name: str) -> str:
+    """In a cluster: `http://iris.ml.svc.cluster.local`."""
+    return f"http://{name}.{namespace}.svc.cluster.local"
+
+
+def build_status(
+    subject: Subject, observation: Observation, decision: Decision, now: Instant, address: Address = service_address
+) -> ModelDeploymentStatus:
     """The decision's phases and revisions, with counts, columns and conditions."""
     live = [observation.workloads[name] for name in decision.running if name in observation.workloads]
     ready = sum(workload.ready for workload in live)
@@ -18,7 +30,7 @@ def build_status(subject: Subject, observation: Observation, decision: Decision,
         update={
             "observed_generation": subject.generation,
             "conditions": build_conditions(subject, observation, decision, now),
-            "url": f"http://{subject.name}.{subject.namespace}.svc.cluster.local" if decision.entry else None,
+            "url": address(subject.namespace, subject.name) if decision.entry else None,
             "replicas": sum(workload.replicas for workload in live),
             "selector": names.selector_string(subject.name),
             "summary": SummaryStatus(

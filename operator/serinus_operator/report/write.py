@@ -13,7 +13,7 @@ from serinus_operator.cluster.errors import ClusterError, FenceLost
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
 from serinus_operator.report.events import EventBook, moved, resized
-from serinus_operator.report.status import build_status
+from serinus_operator.report.status import Address, build_status, service_address
 from serinus_operator.state import Decision, Instant, Manifest, Observation, Subject
 
 log = logging.getLogger(__name__)
@@ -26,10 +26,11 @@ class Reporter:
     cluster: Cluster
     cache: Cache
     events: EventBook
+    address: Address = service_address
 
     async def report(self, subject: Subject, observation: Observation, decision: Decision, now: Instant) -> None:
         """Build and persist the status; nothing is written when it says what is there already."""
-        status = build_status(subject, observation, decision, now)
+        status = build_status(subject, observation, decision, now, self.address)
         if status == subject.status:
             return
         precondition = Precondition(uid=subject.uid, resource_version=subject.resource_version)

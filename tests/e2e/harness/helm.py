@@ -78,16 +78,14 @@ class Release:
         scope = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
         return run(self.program, *scope, *words, stdin=stdin, check=check, seconds=180)
 
-    def install(self, chosen: Mapping[str, Any]) -> str:
-        """Install or upgrade, and wait until every pod of the operator is ready."""
+    def install(self, chosen: Mapping[str, Any], *, chart: Path = CHART, take_ownership: bool = True) -> str:
+        """Install or upgrade, and wait until every pod of the operator is ready.
+
+        Ownership is taken unless a story is about it: the CRD may be one that an earlier run has left.
+        """
+        flags = ("--take-ownership",) if take_ownership else ()
         done = self.helm(
-            "upgrade",
-            self.name,
-            str(CHART),
-            "--install",
-            "--take-ownership",
-            "--values=-",
-            stdin=yaml.safe_dump(dict(chosen)),
+            "upgrade", self.name, str(chart), "--install", *flags, "--values=-", stdin=yaml.safe_dump(dict(chosen))
         )
         self.wait_ready(int(chosen["operator"]["replicas"]))
         return done.stdout

@@ -4,13 +4,15 @@ Each has a unique id that must come back, and a deadline of its own. Even ones u
 balanced anew), odd ones a kept one (where the race between a pod's end and its connections shows). Lost means: not
 200, another id, reset, or late. Runs from the host in a thread (`Prober`), or in a pod as a program:
 
-    python3 prober.py URL MODEL RATE SECONDS      JSON lines on standard output, one per request
+    python3 prober.py URL MODEL RATE      JSON lines on standard output: one per request as it ends,
+                                          and after SIGTERM, when all have ended, {"sent": N}
 
 Needs aiohttp alone, so that the runtime's image can run it.
 """
 
 import asyncio
 import json
+import signal
 import sys
 import threading
 import time
@@ -51,8 +53,11 @@ async def probe(url: str, number: int, prefix: str, pooled: aiohttp.ClientSessio
 
 async def stream(
     url: str, model: str, rate: float, stop: Callable[[], bool], keep: Callable[[Record], None], tensor: Record
-) -> None:
-    """Send until `stop`, then wait for what is under way. The schedule never waits for an answer."""
+) -> int:
+    """Send until `stop`, then wait for what is under way; how many were sent.
+
+    The schedule never waits for an answer.
+    """
     target = f"{url}/v2/models/{model}/infer"
     prefix = f"{time.time_ns():x}"
     # The fresh connections need a session of their own: a kept one must not be given to them.
@@ -72,6 +77,15 @@ async def stream(
             task.add_done_callback(lambda done: keep(done.result()))
             number += 1
         await asyncio.gather(*under_way)
+        return number
+
+
+def account(sent: int, records: list[Record]) -> None:
+    """Fail unless every request that was sent is there once, with the answer to itself."""
+    assert sent, "the prober sent nothing"
+    assert len({record["id"] for record in records}) == len(records) == sent, f"{len(records)} accounts of {sent}"
+    lost = [record for record in records if record["error"]]
+    assert not lost, f"{len(lost)} of {sent} lost, such as {lost[:3]}"
 
 
 class Prober:
@@ -81,11 +95,15 @@ class Prober:
         self.url, self.model, self.rate, self.tensor = url, model, rate, tensor
         self.history = history
         self.records: list[Record] = []
+        self.sent = 0
+        """How many were sent; known at the end."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
 
     def _run(self) -> None:
-        asyncio.run(stream(self.url, self.model, self.rate, self._stop.is_set, self.records.append, self.tensor))
+        self.sent = asyncio.run(
+            stream(self.url, self.model, self.rate, self._stop.is_set, self.records.append, self.tensor)
+        )
 
     def __enter__(self) -> "Prober":
         self._thread.start()
@@ -106,18 +124,22 @@ class Prober:
         return dict(Counter(record["revision"] for record in self.records if not record["error"]))
 
     def assert_none_lost(self) -> None:
-        assert self.records, "the prober sent nothing"
-        identities = {record["id"] for record in self.records}
-        assert len(identities) == len(self.records), "an id was used twice"
-        assert not self.lost, f"{len(self.lost)} of {len(self.records)} lost, such as {self.lost[:3]}; {self.history}"
+        try:
+            account(self.sent, self.records)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.history}") from None
 
 
-def main(url: str, model: str, rate: str, seconds: str) -> None:
-    """The program that runs in a pod."""
-    end = time.monotonic() + float(seconds)
-    lines: list[Record] = []
-    asyncio.run(stream(url, model, float(rate), lambda: time.monotonic() >= end, lines.append, INPUT))
-    sys.stdout.write("".join(json.dumps(record) + "\n" for record in lines))
+def main(url: str, model: str, rate: str) -> None:
+    """The program that runs in a pod. A process with the number 1 ignores SIGTERM unless it handles it."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def write(record: Record) -> None:
+        sys.stdout.write(json.dumps(record) + "\n")
+        sys.stdout.flush()
+
+    write({"sent": asyncio.run(stream(url, model, float(rate), stop.is_set, write, INPUT))})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from serinus_operator.cli.columns import events_table, human, models_table
 from serinus_operator.cli.describe import describe, label
-from serinus_operator.cli.rows import outcome, row, state_of
+from serinus_operator.cli.rows import attempt_of, outcome, row, state_of
 from serinus_operator.cli.screen import drain_lines
 from serinus_operator.local.instance import DrainReport
 
@@ -147,6 +147,16 @@ STATES = {
 def test_state_and_outcome(given: dict[str, Any], answers: bool, state: str, end: str) -> None:
     assert state_of(given) == state
     assert outcome(given, answers=answers) == end
+
+
+def test_try_that_an_earlier_run_has_left_is_no_end() -> None:
+    work = {"phase": "Preflight", "specHash": "h", "attempt": 3, "reason": "NotFound"}
+    waiting = model(ready="False", reason="NotFound", conditions=[STALLED], resolution=work)
+    assert attempt_of(waiting) == ("h", 3)
+    assert outcome(waiting, answers=False, before=("h", 3)) == "working"
+    assert outcome(waiting, answers=False, before=("h", 2)) == "stalled"
+    assert outcome(waiting, answers=False, before=("another", 3)) == "stalled"
+    assert outcome(waiting, answers=False) == "stalled"
 
 
 def test_row_shows_the_phase_of_the_work_under_way() -> None:

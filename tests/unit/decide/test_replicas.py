@@ -104,8 +104,6 @@ SEQUENCES: dict[str, tuple[Rules, float, list[Step]]] = {
 @pytest.mark.parametrize(("rules", "target", "steps"), SEQUENCES.values(), ids=SEQUENCES.keys())
 def test_sequence_of_decisions(rules: Rules, target: float, steps: list[Step]) -> None:
     surge = CALM
-    if rules is DELAYED:
-        rules = Rules(up=10.0, down=10.0, delay_seconds=300.0, panic_at=1000.0)
     for seconds, (ready, stable, short), pods in steps:
         found, surge = wanted(rules, ask(stable, short, target), ready, surge, float(seconds))
         assert found == pods, f"after {seconds} s"
@@ -120,9 +118,9 @@ def test_start_of_a_panic_moves_only_with_its_cause() -> None:
 
 
 def test_revision_without_traffic_ignores_the_delay() -> None:
-    rules = Rules(up=10.0, down=10.0, delay_seconds=300.0, panic_at=1000.0)
-    _, surge = wanted(rules, ask(40, 40, 10), 1, CALM, 2.0)
-    assert wanted(rules, ask(0, 0, 10), 4, surge, 4.0, reachable=False)[0] == 0
+    _, surge = wanted(DELAYED, ask(40, 40, 10), 4, CALM, 2.0)
+    assert wanted(DELAYED, ask(0, 0, 10), 4, surge, 4.0, reachable=True)[0] == 4
+    assert wanted(DELAYED, ask(0, 0, 10), 4, surge, 4.0, reachable=False)[0] == 0
 
 
 @pytest.mark.parametrize(
