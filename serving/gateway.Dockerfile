@@ -29,7 +29,7 @@ COPY crds/serinus_api /build/source/crds/serinus_api
 COPY serving/serinus_gateway /build/source/serving/serinus_gateway
 RUN /build/venv/bin/pip --python /opt/serinus/bin/python3 install --quiet --no-compile --no-deps --no-index \
       --target /opt/project "$(/build/venv/bin/pip wheel --quiet --no-deps --no-build-isolation -w /build/wheel /build/source && ls /build/wheel/*.whl)" \
- && rm -f /opt/project/bin/serinus /opt/project/bin/serinus-operator /opt/project/bin/serinus-runtime \
+ && find /opt/project/bin -type f ! -name serinus-gateway -delete \
  && /opt/serinus/bin/python3 -m compileall -q --invalidation-mode unchecked-hash /opt/project
 
 FROM ${BASE_IMAGE}

@@ -21,7 +21,7 @@ from serinus_gateway.logs import fields
 from serinus_gateway.plan import displaced, plan
 from serinus_gateway.proxy import Admin, Seen
 from serinus_gateway.render import Documents, render, routes_version
-from serinus_gateway.render.words import cluster_name, route_name
+from serinus_gateway.render.words import SHARDS, cluster_name, listener_name, routes_name, shard_of
 from serinus_gateway.server import Server
 from serinus_gateway.settings import Settings
 from serinus_gateway.telemetry import Telemetry
@@ -53,6 +53,7 @@ class Agent:
         self._draining = False
         self._fleet: Fleet | None = None
         self._listeners_version = ""
+        self._routes_versions: list[str] = []
         self._known: frozenset[str] = frozenset()
 
     async def __aenter__(self) -> "Agent":
@@ -113,7 +114,7 @@ class Agent:
         return ""
 
     def _traffic(self, model: Model, seen: Seen) -> ModelTraffic:
-        name = route_name(model)
+        name = listener_name(model)
         return ModelTraffic(
             namespace=model.namespace,
             name=model.name,
@@ -122,7 +123,7 @@ class Agent:
             in_flight=seen.active.get(name, 0) if seen.live else None,
             arrivals=seen.total.get(name, 0) if seen.live else None,
             guarded=any(share.guarded for share in model.shares),
-            applied=seen.live and self._listening(seen) and seen.route_versions.get(name) == routes_version(model),
+            applied=seen.live and self._listening(seen) and self._routing(seen, shard_of(model)),
             revisions=tuple(
                 RevisionTraffic(
                     name=share.revision,
@@ -137,6 +138,9 @@ class Agent:
 
     def _listening(self, seen: Seen) -> bool:
         return seen.listeners_version == self._listeners_version
+
+    def _routing(self, seen: Seen, shard: int) -> bool:
+        return seen.route_versions.get(routes_name(shard)) == self._routes_versions[shard]
 
     async def _forgotten(self) -> bool:
         return not self._world.names_us()
@@ -173,6 +177,7 @@ class Agent:
         documents = render(fleet, self._settings.frontage)
         changed = self._folder.write(documents)
         self._fleet = fleet
+        self._routes_versions = [routes_version(documents, shard) for shard in range(SHARDS)]
         self._listeners_version = str(documents[LISTENERS]["version_info"])
         log.info("Wrote configuration", extra=fields(models=len(fleet.models), files=len(changed)))
         clusters = names_in(documents[CLUSTERS])

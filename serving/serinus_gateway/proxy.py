@@ -10,12 +10,13 @@ import aiohttp
 ANSWER_SECONDS: Final = 2.0
 WANTED: Final = (
     r"^http\.model-[0-9]+\.(downstream_rq_active|downstream_rq_total)$"
-    r"|^http\.model-[0-9]+\.rds\.model-[0-9]+\.version_text$"
+    r"|^http\..*\.rds\.models-[0-9]+\.version_text$"
     r"|^listener_manager\.(lds\.version_text|total_listeners_warming)$"
     r"|^cluster\..*/.*\.upstream_rq_total$"
 )
 LINE: Final = re.compile(r"^(?P<name>\S+): (?P<value>.*)$")
-MODEL: Final = re.compile(r"^http\.(?P<listener>model-[0-9]+)\.(?P<what>\S+)$")
+MODEL: Final = re.compile(r"^http\.(?P<listener>model-[0-9]+)\.(?P<what>downstream\S+)$")
+ROUTES: Final = re.compile(r"^http\..*\.rds\.(?P<name>models-[0-9]+)\.version_text$")
 CLUSTER: Final = re.compile(r"^cluster\.(?P<name>.*/.*)\.upstream_rq_total$")
 
 
@@ -27,7 +28,7 @@ class Seen:
     listeners_version: str = ""
     """Of the latest list, once each of its listeners is open."""
     route_versions: Mapping[str, str] = field(default_factory=dict)
-    """By listener."""
+    """By name of the route configuration."""
     active: Mapping[str, int] = field(default_factory=dict)
     """Requests under way, by listener."""
     total: Mapping[str, int] = field(default_factory=dict)
@@ -70,10 +71,9 @@ def parse(text: str, live: bool) -> Seen:
     for found in filter(None, map(LINE.match, text.splitlines())):
         name, value = found["name"], found["value"].strip('"')
         if of_model := MODEL.match(name):
-            if of_model["what"] in counts:
-                counts[of_model["what"]][of_model["listener"]] = int(value)
-            else:
-                routes[of_model["listener"]] = value
+            counts[of_model["what"]][of_model["listener"]] = int(value)
+        elif of_routes := ROUTES.match(name):
+            routes[of_routes["name"]] = value
         elif of_cluster := CLUSTER.match(name):
             sent[of_cluster["name"]] = int(value)
         else:

@@ -23,6 +23,8 @@ class Follower:
         """`changed` is called with each object that came, changed or went, and with None after each whole list."""
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.synced = False
+        self._troubled = False
+        """Whether the present trouble was told."""
         self._api = api
         self._path = path
         self._query = {"labelSelector": labels} if labels else {}
@@ -38,7 +40,8 @@ class Follower:
                 while version:
                     version = await self._watch(version)
             except ApiError as error:
-                if error.status != GONE:
+                if error.status != GONE and not self._troubled:
+                    self._troubled = True
                     log.warning("Cannot watch", extra=fields(path=self._path, why=str(error)))
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  # spreads two gateways
             pause = min(2 * pause, longest)
@@ -59,6 +62,7 @@ class Follower:
             query = {**query, "continue": more}
         before, self.objects = self.objects, found
         self.synced = True
+        self._troubled = False
         for gone in before.keys() - found.keys():
             self._changed(before[gone])
         for manifest in found.values():

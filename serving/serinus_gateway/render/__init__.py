@@ -5,15 +5,14 @@ and let Envoy itself validate each.
 
     bootstrap.json              where everything else is; the agent, the admin interface
     lds/lds.json                one listener per model, on its own port
-    cds/cds.json                one EDS cluster per revision that is warm
-    models/<port>/rds.json      weights, header match, timeouts, check on or off; the listener stays
-    models/<port>/eds-….json    addresses of a revision's pods
+    cds/cds.json                one cluster per revision that has ready pods, with their addresses
+    rds-<n>/rds.json            weights, header match, timeouts, check on or off, for an eighth of the models each
 
-    models/<port>/rds.json      weights, header match, timeouts, check on or off; a change leaves the listener alone
-its own folder only.
+Each folder is watched for renames, so each file is replaced as a whole. A change of routes or pods leaves the listeners
+alone, and so every connection.
 """
 
 from serinus_gateway.render.bootstrap import bootstrap
-from serinus_gateway.render.fleet import Document, Documents, render, routes_path, routes_version
+from serinus_gateway.render.fleet import Document, Documents, render, routes_version
 
-__all__ = ["Document", "Documents", "bootstrap", "render", "routes_path", "routes_version"]
+__all__ = ["Document", "Documents", "bootstrap", "render", "routes_version"]

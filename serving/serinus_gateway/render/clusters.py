@@ -3,15 +3,14 @@
 from typing import Final
 
 from serinus_api.gateway import HEADER_DESTINATION
-from serinus_gateway.description import Frontage, Model, Protocol
+from serinus_gateway.description import Model, Protocol, Share
 from serinus_gateway.render.words import (
     HELD_CLUSTERS,
     HTTP_OPTIONS,
     UNLIMITED,
     Document,
+    address,
     cluster_name,
-    endpoints_path,
-    source,
 )
 
 IDLE_SECONDS: Final = 3
@@ -35,13 +34,15 @@ def held_clusters() -> list[Document]:
     ]
 
 
-def warm_cluster(model: Model, revision: str, frontage: Frontage) -> Document:
+def warm_cluster(model: Model, share: Share) -> Document:
     """The ready pods of a revision; a request that one does not accept goes to another."""
+    name = cluster_name(model.namespace, share.revision)
+    members = [{"endpoint": {"address": address(endpoint)}} for endpoint in sorted(share.endpoints)]
     return {
-        "name": cluster_name(model.namespace, revision),
-        "type": "EDS",
+        "name": name,
+        "type": "STATIC",
         "lb_policy": "LEAST_REQUEST",
-        "eds_cluster_config": {"eds_config": source(frontage, endpoints_path(model, revision))},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": members}]},
         **_common(model.protocol),
     }
 

@@ -8,7 +8,19 @@ from typing import Final
 
 from serinus_gateway.description import Endpoint, Frontage, Model
 from serinus_gateway.render.checks import check_filter
-from serinus_gateway.render.words import CHECK_FILTER, TYPES, Document, address, route_name, routes_path, source
+from serinus_gateway.render.words import (
+    CHECK_FILTER,
+    HEADER_MODEL,
+    TYPES,
+    Document,
+    address,
+    listener_name,
+    overwrite,
+    routes_name,
+    routes_path,
+    shard_of,
+    source,
+)
 
 HEADER_SECONDS: Final = 10
 """A client has this long to send its headers."""
@@ -23,7 +35,7 @@ CONNECTION_WINDOW: Final = 1024 * 1024
 def listener(model: Model, frontage: Frontage) -> Document:
     """The gateway port of a model."""
     return {
-        "name": route_name(model),
+        "name": listener_name(model),
         "address": address(Endpoint(frontage.listen_host, model.port)),
         "per_connection_buffer_limit_bytes": frontage.buffer_bytes,
         "filter_chains": [
@@ -42,9 +54,12 @@ def listener(model: Model, frontage: Frontage) -> Document:
 def _manager(model: Model, frontage: Frontage) -> Document:
     return {
         "@type": f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": route_name(model),
+        "stat_prefix": listener_name(model),
         "codec_type": "AUTO",
-        "rds": {"route_config_name": route_name(model), "config_source": source(frontage, routes_path(model))},
+        "rds": {
+            "route_config_name": routes_name(shard_of(model)),
+            "config_source": source(frontage, routes_path(shard_of(model))),
+        },
         "http_filters": [
             {"name": CHECK_FILTER, "typed_config": check_filter()},
             {
@@ -61,7 +76,7 @@ def _manager(model: Model, frontage: Frontage) -> Document:
         "skip_xff_append": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
-        "early_header_mutation_extensions": [_strip_internal()],
+        "early_header_mutation_extensions": [_own_headers(model)],
         "max_request_headers_kb": MAX_HEADERS_KIB,
         "request_headers_timeout": f"{HEADER_SECONDS}s",
         "common_http_protocol_options": {
@@ -78,12 +93,14 @@ def _manager(model: Model, frontage: Frontage) -> Document:
     }
 
 
-def _strip_internal() -> Document:
+def _own_headers(model: Model) -> Document:
+    """Take what a client says in our name away, and say which model it is; before any route is chosen."""
+    strip = {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": INTERNAL}}}}
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{TYPES}.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": INTERNAL}}}}],
+            "mutations": [strip, {"append": overwrite(HEADER_MODEL, str(model.port))}],
         },
     }
 

@@ -1,5 +1,6 @@
-"""A model's routes: who gets which part, under which timeouts, checked or not. Pure."""
+"""The routes of models: who gets which part, under which timeouts, checked or not. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from serinus_api.gateway import HEADER_COLD_START
@@ -8,33 +9,41 @@ from serinus_gateway.description import Model, Share
 from serinus_gateway.render.checks import MARGIN_SECONDS, held_by_agent, unchecked
 from serinus_gateway.render.words import (
     CHECK_FILTER,
+    HEADER_MODEL,
     HELD_CLUSTERS,
     Document,
     cluster_name,
     overwrite,
-    route_name,
+    routes_name,
     seconds,
 )
 
 IDLE_SECONDS: Final = 300
 """A stream may rest this long at least, as in Envoy's own default: server-sent events, WebSocket."""
-RETRIES: Final = 2
+RETRIES: Final = 3
+CHOICES: Final = 16
+"""A pod is chosen by chance, and this often anew where it was tried before: of two, the dead one in 1 of 65,536."""
 
 
-def routes(model: Model) -> Document:
-    """The route configuration of one model: any host name, any path."""
-    rules = [_route(model, model.shares[-1:], "match", matched=True)] if model.match else []
-    split = tuple(share for share in model.shares if share.weight > 0)
-    rules.append(_route(model, split, "split", matched=False))
+def routes(shard: int, models: Sequence[Model]) -> Document:
+    """The route configuration of some models: any host name, any path, told apart by their listeners' header."""
+    name = routes_name(shard)
+    rules = [rule for model in models for rule in _rules(model)]
     return {
-        "name": route_name(model),
-        "virtual_hosts": [{"name": route_name(model), "domains": ["*"], "routes": rules}],
-        "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal"],
+        "name": name,
+        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": rules}],
+        "request_headers_to_remove": ["x-envoy-external-address", "x-envoy-internal", HEADER_MODEL],
     }
 
 
+def _rules(model: Model) -> list[Document]:
+    split = _route(model, tuple(share for share in model.shares if share.weight > 0), "split", matched=False)
+    return [_route(model, model.shares[-1:], "match", matched=True), split] if model.match else [split]
+
+
 def _route(model: Model, shares: tuple[Share, ...], via: str, *, matched: bool) -> Document:
-    headers = [{"name": one.name, "string_match": {"exact": one.value}} for one in model.match] if matched else []
+    wanted = [(HEADER_MODEL, str(model.port)), *((one.name, one.value) for one in model.match if matched)]
+    headers = [{"name": name, "string_match": {"exact": value}} for name, value in wanted]
     rest = max(IDLE_SECONDS, model.request_timeout_seconds + MARGIN_SECONDS)
     if any(share.guarded for share in shares):
         rest = max(rest, model.deadline_seconds + model.request_timeout_seconds + MARGIN_SECONDS)
@@ -47,7 +56,7 @@ def _route(model: Model, shares: tuple[Share, ...], via: str, *, matched: bool) 
     }
     if not any(share.guarded for share in shares):
         action["retry_policy"] = _elsewhere()
-    return {"match": {"prefix": "/", **({"headers": headers} if headers else {})}, "route": action}
+    return {"match": {"prefix": "/", "headers": headers}, "route": action}
 
 
 def _destination(model: Model, share: Share, via: str, weight: int | None) -> Document:
@@ -79,5 +88,5 @@ def _elsewhere() -> Document:
                 },
             }
         ],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": CHOICES,
     }

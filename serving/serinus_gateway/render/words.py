@@ -10,33 +10,37 @@ TYPES = "type.googleapis.com/envoy"
 CLUSTER_TYPE = f"{TYPES}.config.cluster.v3.Cluster"
 LISTENER_TYPE = f"{TYPES}.config.listener.v3.Listener"
 ROUTES_TYPE = f"{TYPES}.config.route.v3.RouteConfiguration"
-ENDPOINTS_TYPE = f"{TYPES}.config.endpoint.v3.ClusterLoadAssignment"
 HTTP_OPTIONS = f"{TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 AGENT_CLUSTER = "serinus-agent"
 HELD_CLUSTERS = {"HTTP1": "serinus-held", "H2C": "serinus-held-h2c"}
 CHECK_FILTER = "envoy.filters.http.ext_authz"
+SHARDS = 8
+"""Envoy spends an inotify instance on each file that it watches, and all processes of one user on a node have 128 of
+them by default. So a model has no file of its own; and a change reads an eighth of the routes anew, not all."""
+HEADER_MODEL = "x-serinus-model"
+"""Set by a model's listener to its port: the routes tell models apart by it."""
 UNLIMITED = 1_000_000
 """For thresholds of Envoy that would refuse at 1,024: bounds are kept by the agent and by the pods."""
 
 
-def model_folder(model: Model) -> str:
-    """The folder of a model's own files."""
-    return f"models/{model.port}"
+def shard_of(model: Model) -> int:
+    """Which of the route files holds a model's routes."""
+    return model.port % SHARDS
 
 
-def routes_path(model: Model) -> str:
-    """The file with a model's routes."""
-    return f"{model_folder(model)}/rds.json"
+def routes_path(shard: int) -> str:
+    """A file with the routes of some models."""
+    return f"rds-{shard}/rds.json"
 
 
-def endpoints_path(model: Model, revision: str) -> str:
-    """The file with the pods of a revision."""
-    return f"{model_folder(model)}/eds-{revision}.json"
+def routes_name(shard: int) -> str:
+    """Name of its route configuration."""
+    return f"models-{shard}"
 
 
-def route_name(model: Model) -> str:
-    """Name of the route configuration, also of the listener and in statistics: `model-20017`."""
+def listener_name(model: Model) -> str:
+    """Name of a model's listener, also in statistics: `model-20017`."""
     return f"model-{model.port}"
 
 

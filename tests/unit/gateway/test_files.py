@@ -31,25 +31,18 @@ def test_lists_come_after_what_they_name(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "replace", noting)
     ConfigFolder(tmp_path).write(documents(20000))
-    assert written == ["models/20000/rds.json", "models/20000/eds-r-1.json", "cds/cds.json", "lds/lds.json"]
+    assert written[-2:] == ["cds/cds.json", "lds/lds.json"]
+    assert set(written[:-2]) == {f"rds-{shard}/rds.json" for shard in range(8)}
 
 
 def test_only_what_changed_is_written(tmp_path: Path) -> None:
     folder = ConfigFolder(tmp_path)
-    assert len(folder.write(documents(20000, 20001))) == 6
+    assert len(folder.write(documents(20000, 20001))) == 10
     assert folder.write(documents(20000, 20001)) == frozenset()
     assert files(tmp_path) == set(documents(20000, 20001))
-    changed = folder.write(documents(20001))
-    assert changed == {"cds/cds.json", "lds/lds.json"}
-    assert files(tmp_path) == set(documents(20001)), "and nothing half-written lies about"
-
-
-def test_files_of_a_revision_and_of_an_agent_before_are_removed(tmp_path: Path) -> None:
-    ConfigFolder(tmp_path).write(documents(20000, 20001))
-    folder = ConfigFolder(tmp_path)
-    folder.write(documents(20000))
-    folder.write(documents(20000, revision="r-2"))
-    assert files(tmp_path) == set(documents(20000, revision="r-2"))
+    assert folder.write(documents(20001)) == {"rds-0/rds.json", "cds/cds.json", "lds/lds.json"}
+    assert folder.write(documents(20001, revision="r-2")) == {"rds-1/rds.json", "cds/cds.json"}
+    assert files(tmp_path) == set(documents()), "and nothing half-written lies about"
 
 
 def test_start_leaves_what_an_agent_has_written(tmp_path: Path) -> None:
@@ -57,7 +50,7 @@ def test_start_leaves_what_an_agent_has_written(tmp_path: Path) -> None:
     empty = render(Fleet(), Frontage())
     path = folder.prepare(bootstrap(Frontage()), empty)
     assert json.loads(path.read_text()) == bootstrap(Frontage())
-    assert files(tmp_path) == {"bootstrap.json", "cds/cds.json", "lds/lds.json"}
+    assert files(tmp_path) == {"bootstrap.json", *empty}
     folder.write(documents(20000))
     ConfigFolder(tmp_path).prepare(bootstrap(Frontage()), empty)
     assert files(tmp_path) == {"bootstrap.json", *documents(20000)}

@@ -10,7 +10,7 @@ STATS = """\
 cluster.ml/iris-1.upstream_rq_total: 7
 http.model-20000.downstream_rq_active: 2
 http.model-20000.downstream_rq_total: 9
-http.model-20000.rds.model-20000.version_text: "abc"
+http.model-20000.rds.models-0.version_text: "abc"
 listener_manager.lds.version_text: "def"
 listener_manager.total_listeners_warming: 0
 """
@@ -20,7 +20,7 @@ def test_statistics_are_read() -> None:
     assert parse(STATS, live=True) == Seen(
         live=True,
         listeners_version="def",
-        route_versions={"model-20000": "abc"},
+        route_versions={"models-0": "abc"},
         active={"model-20000": 2},
         total={"model-20000": 9},
         sent={"ml/iris-1": 7},
