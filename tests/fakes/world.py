@@ -13,6 +13,7 @@ from typing import Any
 
 import kopf
 from tests.fakes.cluster import Call, FakeCluster
+from tests.fakes.connection import Connection
 from tests.fakes.invariants import Invariants
 from tests.fakes.kubelet import Kubelet
 from tests.fakes.virtual_time import START_SECONDS
@@ -27,7 +28,6 @@ from serinus_operator.cache import Cache
 from serinus_operator.cluster.port import (
     CHILDREN,
     DEPLOYMENT,
-    LEASE,
     MODEL_DEPLOYMENT,
     POD,
     SERVICE,
@@ -50,7 +50,6 @@ from serinus_operator.settings import Settings
 from serinus_operator.state import Instant, RenderOptions
 
 NAMESPACE, NAME = "ml", "iris"
-REQUEST_SECONDS = 0.005
 WATCH_SECONDS = 0.01
 KUBELET_SECONDS = 0.1
 EPOCH = dt.datetime(2026, 5, 1, 9, tzinfo=dt.UTC)
@@ -191,44 +190,6 @@ class Process:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Connection:
-    """The fake cluster as one process reaches it: with latency, and not at all once the process is dead."""
-
-    def __init__(self, world: "World", process: Process) -> None:
-        self._world = world
-        self._process = process
-
-    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
-        async def request(*args: Any, **kwargs: Any) -> Any:
-            await asyncio.sleep(REQUEST_SECONDS)
-            if self._process.dead:
-                raise asyncio.CancelledError
-            manifest = args[0] if verb in ("create", "apply", "replace", "apply_status", "record_event") else None
-            counted = verb not in ("get", "list") and not (manifest and manifest["kind"] == LEASE.kind)
-            if counted and self._world.killing(before=True):
-                await self._die()
-            if self._world.stop_at == (verb, manifest["kind"] if manifest else args[0].kind):
-                self._world.stop_at = None
-                self._process.gate.clear()
-                self._world.stopped.set()
-            await self._process.gate.wait()
-            if counted:
-                self._process.writes.append(verb)
-            try:
-                return await getattr(self._world.cluster, verb)(*args, **kwargs)
-            finally:
-                await self._process.gate.wait()
-                if counted and self._world.killing(before=False):
-                    await self._die()
-
-        return request
-
-    async def _die(self) -> None:
-        self._process.dead = True
-        self._world.killed.set()
-        await asyncio.Event().wait()
 
 
 class World:
