@@ -135,6 +135,7 @@ async def test_silent_pods_hold_the_size_and_it_is_said(world: World) -> None:
     took = await world.until(lambda: world.says("ScalingActive", "False", "MetricsUnavailable"))
     assert 7 <= took <= 14
     assert world.is_ready()
+    await world.advance(1)  # its Event follows
     since = len(world.cluster.calls)
     await world.advance(120)
     assert (replicas(world), world.cluster.calls[since:]) == (4, [])
