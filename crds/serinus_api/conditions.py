@@ -84,6 +84,11 @@ class Reason(StrEnum):
     METRICS_UNAVAILABLE = "MetricsUnavailable"
     REPLICA_OWNERSHIP_CONFLICT = "ReplicaOwnershipConflict"
     ENGINE_UNAVAILABLE = "EngineUnavailable"
+    GATEWAY_UNAVAILABLE = "GatewayUnavailable"
+
+    # Ready, where a model may sleep
+    ASLEEP = "Asleep"
+    WAKE_FAILED = "WakeFailed"
 
 
 def reason_of(word: str | None) -> Reason | None:

@@ -61,7 +61,9 @@ class Collector:
             return False
         spec, status = manifest["spec"], manifest.get("status", {})
         scaling = spec.get("scaling")
-        by_us = scaling is not None and scaling.get("engine", "Builtin") == "Builtin"
+        by_us = scaling is not None and (
+            scaling.get("engine", "Builtin") == "Builtin" or scaling.get("minReplicas") == 0
+        )
         asleep = status.get("scaling", {}).get("state") == "Asleep"
         return by_us and not asleep and not spec.get("paused")
 

@@ -17,6 +17,8 @@ REMEMBERED: Final = 4096
 CALM_SECONDS: Final = 600.0
 LONGEST_SECONDS: Final = 86_400.0
 
+UNSAID: Final = frozenset({"apiVersion", "kind", "metadata", "status", "spec"})
+
 Manifest = Mapping[str, Any]
 
 
@@ -57,6 +59,7 @@ class Contest:
 
 
 def essence(manifest: Manifest) -> Manifest:
-    """What an object says, without its versions, its status and its size."""
+    """What an object says, without its versions, its status and its size. Not every kind says it in a `spec`."""
+    said = {key: value for key, value in manifest.items() if key not in UNSAID}
     spec = {key: value for key, value in manifest.get("spec", {}).items() if key != "replicas"}
-    return {"labels": manifest["metadata"].get("labels"), "spec": spec}
+    return {**said, "labels": manifest["metadata"].get("labels"), "spec": spec}

@@ -153,10 +153,10 @@ class FencedCluster:
         self._fence.check()
         return await self._cluster.replace(manifest, precondition)
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
         """See `Cluster.scale`."""
         self._fence.check()
-        await self._cluster.scale(kind, namespace, name, replicas, precondition)
+        return await self._cluster.scale(kind, namespace, name, replicas, precondition)
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """See `Cluster.delete`."""

@@ -27,6 +27,8 @@ from serinus_operator.cluster.kubernetes import KubernetesCluster
 from serinus_operator.cluster.port import CHILDREN
 from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
+from serinus_operator.gateway_client import GatewayClient
+from serinus_operator.gateways import Gateways
 from serinus_operator.guard import Guard
 from serinus_operator.loads import Outcome
 from serinus_operator.metrics import PodMetrics
@@ -61,6 +63,7 @@ class Operator:
         """Connect and start our tasks. Called by Kopf's startup, once the event loop runs."""
         settings = self.settings
         self.pods = PodMetrics()
+        self.gateway_client = GatewayClient()
         self.cluster = await KubernetesCluster.connect(self.telemetry.count_call, settings.watch_namespaces)
         self.fence = Fence(
             self.cluster,
@@ -71,6 +74,16 @@ class Operator:
         )
         fenced = FencedCluster(self.cluster, self.fence)
         self.collector = Collector(self.cache, self.pods.load, lambda key: self.queue.add(key), active=self.fence.held)
+        self.gateways = Gateways(
+            self.cluster,
+            self.cache,
+            settings.namespace,
+            settings.gateway_pod_labels or {},
+            self.gateway_client.load,
+            self.gateway_client.probe,
+            lambda key: self.queue.add(key),
+            active=self.fence.held,
+        )
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(
@@ -79,6 +92,7 @@ class Operator:
                 max_download_bytes=settings.max_download_bytes,
                 operator_namespace=settings.namespace,
                 operator_labels=settings.operator_pod_labels or {},
+                gateway_labels=settings.gateway_pod_labels or {},
                 log_format=settings.log_format,
             ),
             observer=Observer(
@@ -87,6 +101,7 @@ class Operator:
                 self.pods.look,
                 self.collector.last,
                 Scalers(self.cluster, self.cache),
+                self.gateways,
             ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
@@ -104,11 +119,16 @@ class Operator:
         self._spawn("fence", self.fence.run())
         self._spawn("queue", self._work())
         self._spawn("collector", self._collect())
+        self._spawn("gateways", self._watch_gateways())
         self._spawn("metrics", self._serve_metrics())
 
     async def _work(self) -> None:
         await self.resync.primed.wait()
         await self.queue.run()
+
+    async def _watch_gateways(self) -> None:
+        await self.resync.primed.wait()
+        await self.gateways.run()
 
     async def _collect(self) -> None:
         await self.resync.primed.wait()
@@ -134,6 +154,7 @@ class Operator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.pods.close()
+        await self.gateway_client.close()
         await self.cluster.__aexit__()
 
     def healthy(self) -> None:

@@ -8,13 +8,16 @@ import asyncio
 import base64
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serinus_api import names
 from serinus_api.base import ApiModel
 from serinus_api.conditions import Reason
+from serinus_api.gateway import LABEL_SERVICE_NAME, LABEL_SLICE_MANAGER, SLICE_MANAGER
 from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, ResolutionPhase, spec_hash, unsupported_fields
 from serinus_operator.cache import Cache, controller_of
 from serinus_operator.cluster.errors import Denied
@@ -22,19 +25,26 @@ from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    ENDPOINT_SLICE,
+    MODEL_DEPLOYMENT,
     POD,
     SERVICE,
     Cluster,
     Kind,
     Manifest,
 )
+from serinus_operator.decide import zero
 from serinus_operator.decide.pods import pod_state
+from serinus_operator.decide.ports import Claim, port_for
+from serinus_operator.gateways import Gateways
 from serinus_operator.loads import LoadSample
+from serinus_operator.places import LEAVING, EntryState, Mode
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
 from serinus_operator.scalers import Scalers
 from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import (
+    Decision,
     Failure,
     Observation,
     PodState,
@@ -91,6 +101,9 @@ class Observer:
     ask_pods: AskPods
     last_load: LastLoad
     scalers: Scalers
+    gateways: Gateways
+    claims: dict[Key, int] = field(default_factory=dict)
+    """Gateway ports that were given out and are not in the cache yet."""
     copies_due: dict[Key, float] = field(default_factory=dict)
     """When to look at the copy of a model."""
     held: dict[Key, SourceState] = field(default_factory=dict)
@@ -106,20 +119,69 @@ class Observer:
         services = {service["metadata"]["name"]: service for service in self._children(subject, SERVICE)}
         selector = services[subject.name]["spec"].get("selector", {}) if subject.name in services else {}
         records, workloads = self._records(subject), self._workloads(subject, pods)
+        source = await self._source(subject, preflight, records, workloads)
+        entry = await self._entry(subject, services.get(subject.name))
+        key = Key(subject.namespace, subject.name)
+        leaving = zero.place_of(subject) == LEAVING and entry.address and entry.gateways
+        answered = await self.gateways.answer(entry.address) if leaving and entry.address else None
+        stable_source = await self._stable_source(subject, records, workloads, pods)
         scalers = await self.scalers.look(subject)
         denied = next(map(str, self.cache.denied.values()), scalers.denied)
+        # From here on nothing waits: what is seen of pods, gateways and ports is of one moment.
+        pods = self._children(subject, POD)
         return Observation(
-            records=records,
-            workloads=workloads,
+            records=self._records(subject),
+            workloads=self._workloads(subject, pods),
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
-            source=await self._source(subject, preflight, records, workloads),
+            source=source,
             failure=failure.verdict if failure else (Verdict(Reason.RBAC_DENIED, denied) if denied else None),
             failure_is_old=failure is not None and failure.generation != subject.generation,
-            stable_source=await self._stable_source(subject, records, workloads, pods),
-            load=self.last_load(Key(subject.namespace, subject.name)),
+            stable_source=stable_source,
+            load=self._load(key),
             scalers=scalers,
+            gateways=self.gateways.of(key, answered=answered),
+            entry=entry,
+            gateway_port=self._port(subject, key),
         )
+
+    def note(self, key: Key, decision: Decision) -> None:
+        """Take note of what was decided, before anything of it is written."""
+        self.gateways.follow(key, wanted=decision.traffic.follow)
+        if decision.traffic.port:
+            self.claims[key] = decision.traffic.port
+
+    def _load(self, key: Key) -> LoadSample | None:
+        """The last look at the pods, with what the gateways hold: demand like what is in the pods."""
+        sample = self.last_load(key)
+        told = self.gateways.of(key).told
+        return replace(sample, held=sum(one.held for one in told)) if sample and told else sample
+
+    def _port(self, subject: Subject, key: Key) -> int | None:
+        """The model's port; the others are looked at only until this process has settled it."""
+        own = subject.status.gateway_port
+        if not zero.may_rest(subject.spec.scaling) or (own is not None and self.claims.get(key) == own):
+            return own
+        others: defaultdict[int, list[Claim]] = defaultdict(list)
+        mine = None
+        for other in self.cache.keys(MODEL_DEPLOYMENT):
+            manifest = self.cache.get(MODEL_DEPLOYMENT, other.namespace, other.name) or {}
+            claim = Claim(manifest["metadata"].get("creationTimestamp", ""), other.namespace, other.name)
+            if other == key:
+                mine = claim
+            elif port := manifest.get("status", {}).get("gatewayPort") or self.claims.get(other):
+                others[port].append(claim)
+        return port_for(subject.uid, own, mine, others) if mine else own
+
+    async def _entry(self, subject: Subject, service: Manifest | None) -> EntryState:
+        """The entry Service and its slices; read live where the next step takes an address from it."""
+        if service is None:
+            return EntryState()
+        slices: Sequence[Manifest] = self.cache.children(Key(subject.namespace, subject.name), ENDPOINT_SLICE)
+        if zero.place_of(subject).mode is Mode.HAND_OVER:
+            with suppress(Denied):  # the next resync tells; what the watch has told goes until then
+                slices = await self.cluster.list(ENDPOINT_SLICE, subject.namespace, {LABEL_SERVICE_NAME: subject.name})
+        return entry_state(service, slices)
 
     def _children(self, subject: Subject, kind: Kind) -> list[Manifest]:
         """What carries our labels, but for what goes away and for what a deleted namesake or somebody else controls."""
@@ -201,6 +263,8 @@ class Observer:
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a ModelDeployment that is gone."""
+        self.gateways.follow(key, wanted=False)
+        self.claims.pop(key, None)
         self.copies_due.pop(key, None)
         self.held.pop(key, None)
 
@@ -212,6 +276,24 @@ def _lacks_copy(workload: WorkloadState) -> bool:
 
 def _known_lost(subject: Subject, stable: str | None) -> bool:
     return any(revision.name == stable and not revision.restorable for revision in subject.status.revisions)
+
+
+def entry_state(service: Manifest, slices: Sequence[Manifest]) -> EntryState:
+    """What a Service and the EndpointSlices of its namespace say of where it leads."""
+    counts = {True: 0, False: 0}
+    for one in slices:
+        labels = one["metadata"].get("labels", {})
+        if labels.get(LABEL_SERVICE_NAME) != service["metadata"]["name"] or "deletionTimestamp" in one["metadata"]:
+            continue
+        ready = [e for e in one.get("endpoints") or () if e.get("conditions", {}).get("ready", True)]
+        counts[labels.get(LABEL_SLICE_MANAGER) == SLICE_MANAGER] += len(ready)
+    address = service["spec"].get("clusterIP")
+    return EntryState(
+        proxied=names.LABEL_PROXIED in service["spec"].get("selector", {}),
+        address=address if address not in (None, "", "None") else None,
+        pods=counts[False],
+        gateways=counts[True],
+    )
 
 
 def _may_be_ours(manifest: Manifest, subject: Subject) -> bool:
@@ -253,6 +335,7 @@ def workload_state(manifest: Manifest, pods: list[Manifest]) -> WorkloadState:
         updated=status.get("observedGeneration", 0) >= meta.get("generation", 0),
         problem=Verdict(Reason.PODS_REFUSED, failed["message"]) if failed else None,
         pods=tuple(pod_state(p) for p in mine),
+        resource_version=meta["resourceVersion"],
     )
 
 

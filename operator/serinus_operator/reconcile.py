@@ -69,11 +69,11 @@ class Reconciler:
     async def _pass(self, key: Key, subject: Subject, failure: Failure | None) -> float | None:
         now = self.clock()
         observation = await self.observer.observe(subject, failure)
-        memory = self.memories.get(key, Memory())
-        settings = self.settings
+        memory, settings = self.memories.get(key, Memory()), self.settings
         decision = decide(subject, observation, memory, now, default_image=settings.runtime_image, local=settings.local)
         manifests = render(subject, decision, observation, self.options)
+        self.observer.note(key, decision)
         await self.reporter.report(subject, observation, decision, now)
         self.memories[key] = decision.memory
-        await self.applier.apply(subject, decision, manifests)
+        await self.applier.apply(subject, decision, observation, manifests)
         return decision.requeue_seconds

@@ -44,6 +44,8 @@ class Settings:
     """`downloads.maxBytes` of the chart: a larger download is refused (TooLarge)."""
     operator_pod_labels: Mapping[str, str] | None = None
     """Labels of the operator's pods, which may reach the second port of model pods (NetworkPolicy)."""
+    gateway_pod_labels: Mapping[str, str] | None = None
+    """Labels of the gateway's pods, in the operator's own namespace; None: this installation has no gateway."""
     local: bool = False
     """Processes stand in for a cluster (`serinus run`); never from the environment."""
 
@@ -71,6 +73,7 @@ class Settings:
             lease_name=env.get("SERINUS_LEASE_NAME", "serinus-operator"),
             allow_hosts=_words(env.get("SERINUS_DOWNLOAD_ALLOW_HOSTS", "")),
             max_download_bytes=_number(env, "SERINUS_DOWNLOAD_MAX_BYTES", DOWNLOAD_BYTES, most=MOST_DOWNLOAD_BYTES),
+            gateway_pod_labels=_labels(env.get("SERINUS_GATEWAY_POD_LABELS", "")),
             operator_pod_labels=_labels(env.get("SERINUS_OPERATOR_POD_LABELS", "")),
         )
 

@@ -14,6 +14,7 @@ from serinus_api.conditions import ConditionType, Reason
 from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
 from serinus_operator.loads import LoadSample, ScalingMemory
+from serinus_operator.places import EntryState, GatewayLook, Traffic, ZeroMemory
 
 Manifest = dict[str, Any]
 
@@ -132,6 +133,8 @@ class WorkloadState:
     problem: Verdict | None
     """The controller's own words when it cannot make pods (quota, Pod Security)."""
     pods: tuple[PodState, ...] = ()
+    resource_version: str = ""
+    """Of the Deployment as it was seen: a size is written only to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,10 @@ class Observation:
     load: LoadSample | None = None
     """The last look at the pods' load, where the operator itself scales by it."""
     scalers: ScalerState = field(default_factory=ScalerState)
+    gateways: GatewayLook = field(default_factory=GatewayLook)
+    entry: EntryState = field(default_factory=EntryState)
+    gateway_port: int | None = None
+    """The port that this model has at the gateways, or would get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +198,7 @@ class Memory:
     running_since: float = 0.0
     """Monotonic time when that was first seen."""
     scaling: ScalingMemory = field(default_factory=ScalingMemory)
+    zero: ZeroMemory = field(default_factory=ZeroMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +254,13 @@ class Decision:
     findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
     """Conditions that speak of one aspect."""
     replicas: int = 1
-    """Pods of each revision that runs."""
+    """Pods of each revision that runs, but for those in the next two."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Pods of revisions that have a size of their own."""
     kept_sizes: Mapping[str, int] = field(default_factory=dict)
     """Revisions that must not have so few replicas, and the number that they keep."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """Where the model is between its pods and the gateways."""
     scaling: ScalingStatus | None = None
     """Why so many, where demand decides; None with a fixed size."""
     leaving_pods: tuple[str, ...] = ()
@@ -269,7 +281,7 @@ class Decision:
 
     def size_of(self, revision: str) -> int:
         """Replicas that a running revision should have."""
-        return self.kept_sizes.get(revision, self.replicas)
+        return self.kept_sizes.get(revision, self.sizes.get(revision, self.replicas))
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,4 +316,6 @@ class RenderOptions:
     max_download_bytes: int = DOWNLOAD_BYTES
     operator_namespace: str = "serinus-system"
     operator_labels: Mapping[str, str] = field(default_factory=dict)
+    gateway_labels: Mapping[str, str] = field(default_factory=dict)
+    """Empty: this installation has no gateway."""
     log_format: str = "json"

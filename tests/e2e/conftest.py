@@ -60,7 +60,9 @@ def image_names() -> dict[str, str]:
     from dev.images.content import references
 
     made = references()
-    return {role: os.environ.get(f"SERINUS_{role.upper()}_IMAGE", made[role]) for role in ("operator", "runtime")}
+    return {
+        role: os.environ.get(f"SERINUS_{role.upper()}_IMAGE", made[role]) for role in ("operator", "runtime", "gateway")
+    }
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -109,7 +111,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.fixture(scope="session")
 def shared_world(request: pytest.FixtureRequest) -> Iterator[World]:
     told = request.config.stash[TOLD]
-    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
+    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"], told["gateway"]), told["seed"])
     yield world
     world.close()
 
@@ -179,7 +181,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def remove_leftovers(told: dict[str, Any]) -> None:
     """The shared operator and the namespaces of this run."""
-    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
+    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"], told["gateway"]), told["seed"])
     world.uninstall_main()
     world.kubectl.try_("delete", "namespaces", "-l", f"{RUN_LABEL}={world.run_name}", "--wait=false")
     world.kubectl.try_("delete", "persistentvolumes", "-l", f"{RUN_LABEL}=volume", "--wait=false")

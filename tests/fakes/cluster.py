@@ -209,14 +209,14 @@ class FakeCluster:
 
         return self._call("replace", manifest, act)
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
         manifest = {"kind": kind.kind, "metadata": {"namespace": namespace, "name": name}}
 
         def act() -> Manifest:
             live = self._live(manifest, precondition)
             return self._update(live, {**live, "spec": {**live["spec"], "replicas": replicas}})
 
-        self._call("scale", manifest, act)
+        return str(self._call("scale", manifest, act)["metadata"]["resourceVersion"])
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         manifest = {"kind": kind.kind, "metadata": {"namespace": namespace, "name": name}}

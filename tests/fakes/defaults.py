@@ -3,6 +3,7 @@
 Written from what Kubernetes 1.36 answers to the operator's own manifests.
 """
 
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -85,7 +86,8 @@ def _container(container: Manifest) -> None:
 def _service(manifest: Manifest) -> None:
     spec = manifest["spec"]
     spec.setdefault("type", "ClusterIP")
-    spec.setdefault("clusterIP", "10.96.0.17")
+    number = zlib.crc32(f"{manifest['metadata'].get('namespace')}/{manifest['metadata']['name']}".encode()) % 2**16
+    spec.setdefault("clusterIP", f"10.96.{number >> 8}.{number & 255}")
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")

@@ -101,6 +101,9 @@ server's audit log). It reads no Secret, and of ConfigMaps it can neither list n
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
@@ -119,6 +122,14 @@ server's audit log). It reads no Secret, and of ConfigMaps it can neither list n
 
 {{/* As for the operator: one name for every release, so that Helm refuses a second one for the same models. */}}
 {{- define "serinus.gatewayGrantName" -}}serinus-gateway{{- end -}}
+
+{{- define "serinus.gatewaySelectorWords" -}}
+{{- $words := list -}}
+{{- range $key, $value := include "serinus.gatewaySelectorLabels" . | fromYaml -}}
+{{- $words = append $words (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- join "," $words -}}
+{{- end -}}
 
 {{- define "serinus.gatewaySelectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}

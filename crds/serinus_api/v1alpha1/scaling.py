@@ -27,20 +27,22 @@ class ScalingMetric(ApiModel):
 class ScaleToZeroSpec(ApiModel):
     """When a model without requests goes to sleep."""
 
-    grace_period_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
-    """How long traffic is led past the gateway before the last pod goes, in seconds."""
-    retention_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
-    """How long the last pod is kept after the last request, in seconds."""
+    grace_period_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(default_factory=lambda: 30)
+    """How long all new connections go to the gateway before the last pod ends, in seconds. A request within it keeps
+    the model awake. Gateways and proxies of yours in front of the model should learn of a change in less."""
+    retention_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(default_factory=lambda: 0)
+    """How long nothing must have been asked before a model goes to sleep, in seconds, where that is longer than
+    stableWindowSeconds and scaleDownDelaySeconds."""
 
 
 class ActivationSpec(ApiModel):
     """What happens to requests that meet a sleeping model."""
 
-    max_pending_requests: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    max_pending_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default_factory=lambda: 500)
     """Requests held while the model wakes; one more is answered 503 with Retry-After."""
-    deadline_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(default_factory=lambda: 600)
     """How long a request is held at most, in seconds; then 503 with the reason."""
-    initial_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    initial_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=lambda: 1)
     """Pods started at the first request."""
 
 
@@ -85,7 +87,8 @@ class ScalingSpec(ApiModel):
     """Who writes the number of pods: Serinus itself (Builtin, the default), a HorizontalPodAutoscaler, or KEDA. The
     latter two measure CPU alone and need a metrics-server. It is never changed by itself."""
     min_replicas: Annotated[int, Field(ge=0, le=1000)] = Field(default_factory=lambda: 1)
-    """Fewest pods, by default 1. **Later:** 0, with which the model may sleep; until then it is NotSupported."""
+    """Fewest pods, by default 1. 0: the model sleeps when nobody asks, and the gateway wakes it with the next request.
+    Without a gateway it stays awake, and ScalingActive says so."""
     max_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=lambda: DEFAULT_MAX)
     """Most pods, by default 10."""
     metrics: Annotated[

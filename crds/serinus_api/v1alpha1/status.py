@@ -235,7 +235,9 @@ class ScalingStatus(ApiModel):
     engine: Literal["Fixed", "Builtin", "HPA", "KEDA"]
     """Who writes the number of pods."""
     state: Literal["Awake", "Asleep", "Waking"]
-    """Whether the model has pods."""
+    """Awake: its pods answer. Asleep: it has none, and the gateway holds the next request. Waking: on the way back."""
+    traffic: Literal["Direct", "HandOver", "Proxied"] = "Direct"
+    """What stands behind the entry Service: the pods, pods and gateway, or the gateway alone."""
     since: Timestamp | None = None
     """When the state last changed."""
     desired_replicas: Replicas = 0

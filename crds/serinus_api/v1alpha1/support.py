@@ -15,8 +15,6 @@ NOT_YET = (
     "spec.model.refreshSeconds",
     "spec.runtime.bento",
     "spec.runtime.batching",
-    "spec.scaling.scaleToZero",
-    "spec.scaling.activation",
     "spec.rollout.strategy",
     "spec.rollout.steps",
     "spec.rollout.match",
@@ -31,24 +29,18 @@ NOT_YET = (
 ACTIONS_NOT_YET = (names.ANNOTATION_PROMOTE, names.ANNOTATION_ABORT, names.ANNOTATION_REFRESH)
 """Annotations that ask for an action which no version so far carries out."""
 
-NOT_YET_VALUES = {"spec.scaling.minReplicas": 0}
-"""Values without effect yet of fields that work otherwise."""
-
 OFF = {"spec.rollout.shadow": {"percent": 0}}
 """Blocks whose value says "off" although something is set."""
 
 
 def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
-    """Paths (`spec.rollout.steps`) of the fields that are set but have no effect yet, in the order of `NOT_YET`, then
-    those of `NOT_YET_VALUES`.
+    """Paths (`spec.rollout.steps`) of the fields that are set but have no effect yet, in the order of `NOT_YET`.
 
     A value that means "off" (false, 0, an empty list) asks for nothing and is not reported; a block that is present
     does, even when empty.
     """
     manifest = {"spec": spec.to_manifest()}
-    fields = (path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
-    values = (path for path, value in NOT_YET_VALUES.items() if _value_at(manifest, path.split(".")) == value)
-    return (*fields, *values)
+    return tuple(path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
 
 
 def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:

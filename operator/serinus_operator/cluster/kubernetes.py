@@ -180,13 +180,14 @@ class KubernetesCluster:
             query=STRICT,
         )
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
-        """See `Cluster.scale`."""
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
+        """See `Cluster.scale`. A Scale bears the resourceVersion of the object that it is the scale of."""
         body = {
             "metadata": {"uid": precondition.uid, "resourceVersion": precondition.resource_version},
             "spec": {"replicas": replicas},
         }
-        await self._call("patch", kind, namespace, name + "/scale", body=body, content_type=MERGE)
+        scale = await self._call("patch", kind, namespace, name + "/scale", body=body, content_type=MERGE)
+        return str(scale.get("metadata", {}).get("resourceVersion", ""))
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """See `Cluster.delete`. Dependents are collected in the background."""

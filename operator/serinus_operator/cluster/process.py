@@ -90,10 +90,11 @@ class ProcessCluster:
         live = self._checked(manifest, precondition)
         return self._store.change(live, _admitted(manifest, live))
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
         """See `Cluster.scale`."""
         live = self._store.checked((kind.kind, namespace, name), precondition)
-        self._store.change(live, {**live, "spec": {**live["spec"], "replicas": replicas}})
+        after = self._store.change(live, {**live, "spec": {**live["spec"], "replicas": replicas}})
+        return str(after["metadata"]["resourceVersion"])
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """See `Cluster.delete`. What the object owns goes with it."""

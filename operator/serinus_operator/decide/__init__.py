@@ -24,7 +24,7 @@ from serinus_api.v1alpha1 import (
     unsupported_actions,
     unsupported_fields,
 )
-from serinus_operator.decide import history, scaling, traffic
+from serinus_operator.decide import history, rest, scaling, traffic, zero
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.rollout import advance
@@ -32,6 +32,7 @@ from serinus_operator.decide.scaling import Sizing
 from serinus_operator.decide.settled import SETTLING_SECONDS, settle
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.work import Step, Work, stopped
+from serinus_operator.places import State, Traffic
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -71,19 +72,35 @@ def _decided(
     """The decision before anything that is asked for beside the spec."""
     if subject.spec.paused:
         return _paused(subject, observation, memory, now)
-    if refusal := _not_acted_on(subject, default_image, local=local):
-        return _keep_stable(subject, observation, memory, now, refusal)
-    sizing = scaling.size(subject, observation, memory.scaling, now)
-    decision = _classified(subject, observation, memory, now, sizing, default_image, local)
+    refusal = _not_acted_on(subject, default_image, local=local)
+    held = _held(subject, observation, memory) if refusal else None
+    sizing = held or scaling.size(subject, observation, memory.scaling, now)
+    settled = refusal is None and not _rolls_out(subject, observation)
+    sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled)
+    sizing = rest.sized(subject, sizing, sleep, now)
+    if refusal:
+        decision = _keep_stable(subject, observation, memory, now, sizing, refusal)
+    else:
+        decision = _classified(subject, observation, memory, now, sizing, default_image, local)
     found = {ConditionType.SCALING_ACTIVE: sizing.finding} if sizing.finding else {}
     return replace(
-        decision,
-        memory=replace(decision.memory, scaling=sizing.memory),
+        rest.told(subject, decision, sizing),
+        memory=replace(decision.memory, scaling=sizing.memory, zero=sleep.memory),
         scaling=sizing.status,
+        traffic=sleep.traffic,
+        sizes=rest.others(subject, decision, sleep),
         leaving_pods=sizing.leaving,
         findings={**decision.findings, **found},
         requeue_seconds=_sooner(decision.requeue_seconds, sizing),
     )
+
+
+def _rolls_out(subject: Subject, observation: Observation) -> bool:
+    """Whether the spec asks for another revision than the one that serves, and may still get it."""
+    wanted = spec_hash(subject.spec)
+    stable = observation.records.get(subject.status.stable_revision or "")
+    refused = any(rejection.spec_hash == wanted for rejection in subject.status.rejected)
+    return (stable is None or stable.spec_hash != wanted) and not refused
 
 
 def _sooner(seconds: float | None, sizing: Sizing) -> float | None:
@@ -132,7 +149,8 @@ def _classified(  # all that a decision rests on
             image=subject.spec.runtime.image or default_image,
         )
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
-    replicas = share_floor(WHOLE_PERCENT, sizing.size)
+    asleep = sizing.status is not None and sizing.status.state == "Asleep"
+    replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)
     work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)
     return _conclude(subject, observation, advance(work), now, sizing)
 
@@ -151,6 +169,7 @@ def _paused(subject: Subject, observation: Observation, memory: Memory, now: Ins
         running=tuple(dict.fromkeys(running)),
         entry=present,
         scaling=status.scaling,
+        traffic=Traffic(place=zero.place_of(subject), port=status.gateway_port),
         frozen=True,
     )
 
@@ -222,13 +241,20 @@ def _findings_of(rejection: RejectedSpec, verdict: Verdict, subject: Subject) ->
 
 
 def _keep_stable(
-    subject: Subject, observation: Observation, memory: Memory, now: Instant, verdict: Verdict
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing, verdict: Verdict
 ) -> Decision:
-    sizing = scaling.held_size(subject, observation)
     decision = _with_stable(subject, observation, now, sizing, health=Health.STALLED, verdict=verdict, memory=memory)
+    return replace(decision, frozen=not decision.running)
+
+
+def _held(subject: Subject, observation: Observation, memory: Memory) -> Sizing:
+    """The size as it is, for a spec that is not acted on. A sleeper that may not sleep on gets its first pod."""
+    sizing = scaling.held_size(subject, observation)
     before = subject.status.scaling if subject.spec.scaling else None
-    scaled = before and before.model_copy(update={"desired_replicas": sizing.size})
-    return replace(decision, scaling=scaled, frozen=not decision.running)
+    sleeps = zero.place_of(subject).state is not State.AWAKE and subject.spec.replicas is None
+    size = max(1, sizing.size) if sleeps else sizing.size
+    status = before and before.model_copy(update={"desired_replicas": size})
+    return replace(sizing, size=size, memory=memory.scaling, status=status)
 
 
 def _with_stable(  # the base of every decision that has no candidate

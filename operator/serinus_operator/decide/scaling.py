@@ -112,7 +112,8 @@ def _looked(
     """The memory with what is seen now."""
     history = memory.history
     if observation.load is not None:
-        history = fold(history, observation.load, memory.revision, spec.stable_window_seconds)
+        keep = max(spec.stable_window_seconds, STALE_SECONDS)
+        history = fold(history, observation.load, memory.revision, keep)
     since = now.monotonic if memory.loading_since is None else memory.loading_since
     return replace(
         memory,

@@ -63,8 +63,10 @@ def _findings(observation: Observation, stable: str, changed: str | None) -> Fin
 def _missing(observation: Observation, stable: str, asked: Sizing, service: str) -> Verdict | None:
     """What is not there yet: pods first, then the way to them."""
     workload = observation.workloads.get(stable)
-    complete = workload is not None and workload.ready >= asked.enough and workload.updated
-    if not complete or (workload and asked.exact and workload.replicas != asked.size):
+    complete = workload is not None and workload.ready >= asked.enough
+    if asked.exact:
+        complete = complete and workload is not None and workload.updated and workload.replicas == asked.size
+    if not complete:
         ready = workload.ready if workload else 0
         return Verdict(Reason.STARTING, f"{ready} of {asked.enough} replicas of {stable} are ready")
     if observation.entry_revision != stable:

@@ -21,6 +21,7 @@ from serinus_operator.cluster.files import Files
 from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, MODEL_DEPLOYMENT, POD
 from serinus_operator.cluster.process import ProcessCluster
 from serinus_operator.collect import Collector
+from serinus_operator.gateways import Gateways
 from serinus_operator.guard import Guard
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.backends import Backend, Backends
@@ -129,7 +130,14 @@ class Instance:
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
         self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.add(key))
-        observer = Observer(self.cluster, cache, self._metrics.look, self.collector.last, Scalers(self.cluster, cache))
+        observer = Observer(
+            self.cluster,
+            cache,
+            self._metrics.look,
+            self.collector.last,
+            Scalers(self.cluster, cache),
+            Gateways.none(self.cluster, cache),
+        )
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(log_format="console", allow_hosts=settings.allow_hosts),

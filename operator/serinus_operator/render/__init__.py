@@ -5,7 +5,7 @@ record, so the one place that builds a pod template is `workload.pod_template`, 
 """
 
 from serinus_api import names
-from serinus_operator.render.network import entry_service, revision_service
+from serinus_operator.render.network import entry_service, gateway_slices, revision_service
 from serinus_operator.render.policy import disruption_budget, metrics_policy
 from serinus_operator.render.preflight import preflight_pod
 from serinus_operator.render.record import model_copy, record_manifest
@@ -34,8 +34,10 @@ def render(
                 deployment(subject, records[revision], decision.size_of(revision)),
                 revision_service(subject, revision),
             ]
+    if decision.traffic.port:
+        manifests += gateway_slices(subject, decision.traffic)
     if decision.entry:
-        manifests.append(entry_service(subject, decision.entry))
+        manifests.append(entry_service(subject, decision.entry, proxied=decision.traffic.proxied))
     if decision.running:
         manifests += [disruption_budget(subject), metrics_policy(subject, options)]
     stable = decision.status.stable_revision

@@ -17,11 +17,14 @@ def disruption_budget(subject: Subject) -> Manifest:
 
 
 def metrics_policy(subject: Subject, options: RenderOptions) -> Manifest:
-    """Predictions are open to all; the port with metrics and load only to the operator's pods and its namespace."""
+    """Predictions are open to all; the port with metrics and load only to the operator's pods and the gateway's."""
     operator = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": options.operator_namespace}},
         "podSelector": {"matchLabels": dict(options.operator_labels)},
     }
+    allowed = [operator]
+    if options.gateway_labels:
+        allowed.append({**operator, "podSelector": {"matchLabels": dict(options.gateway_labels)}})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -31,7 +34,7 @@ def metrics_policy(subject: Subject, options: RenderOptions) -> Manifest:
             "policyTypes": ["Ingress"],
             "ingress": [
                 {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]},
-                {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}], "from": [operator]},
+                {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}], "from": allowed},
             ],
         },
     }

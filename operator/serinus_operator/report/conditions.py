@@ -70,6 +70,8 @@ def available(observation: Observation, decision: Decision) -> Finding:
         return Finding("False", Verdict(Reason.NO_REVISION, "no revision has been rolled out yet"))
     if observation.entry_revision is None:
         return Finding("False", observation.failure or Verdict(Reason.NO_READY_REPLICAS, "its Service is missing"))
+    if decision.scaling and decision.scaling.state == "Asleep" and decision.scaling.reason != Reason.WAKE_FAILED:
+        return Finding("True", Verdict(Reason.ASLEEP, f"{stable} sleeps; the next request wakes it"))
     serving = sum(observation.workloads[name].ready for name in (stable,) if name in observation.workloads)
     leaving = observation.workloads.get(observation.entry_revision or "")
     if not serving and leaving:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from serinus_api import names
+from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
 from serinus_operator.state import Instant, Manifest, Reference, Subject
 
@@ -39,6 +40,13 @@ class EventBook:
         key = f"{subject.uid}/{condition.type}/{condition.status}/{condition.reason}/{condition.message}"
         message = f"{condition.type}={condition.status}: {condition.message}"
         return self._counted(subject, key, condition.reason, message, now, warning=is_warning(condition))
+
+    def turned(self, subject: Subject, after: ScalingStatus, now: Instant) -> Manifest:
+        """The Event for a model that fell asleep, wakes or is awake again: one object for each of the three."""
+        message = f"{after.state}, {after.desired_replicas} replicas: {after.message or ''}"
+        failed = after.reason == Reason.WAKE_FAILED
+        reason = Reason.WAKE_FAILED if failed else after.state
+        return self._counted(subject, f"{subject.uid}/{reason}", reason, message, now, warning=failed)
 
     def scaled(self, subject: Subject, before: ScalingStatus, after: ScalingStatus, now: Instant) -> Manifest:
         """The Event for another number of pods: one object for all rises and one for all falls, in the latest words."""
@@ -86,12 +94,19 @@ def is_news(condition: Condition, before: Condition | None) -> bool:
     return before is not None or condition.reason not in _PROGRESS
 
 
+def moved(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> ScalingStatus | None:
+    """What is said of a model that fell asleep, wakes, or is awake again; None where it did neither."""
+    old = before.scaling.state if before.scaling else "Awake"
+    return after.scaling if after.scaling and after.scaling.state != old else None
+
+
 def resized(before: ModelDeploymentStatus, after: ModelDeploymentStatus) -> tuple[ScalingStatus, ScalingStatus] | None:
-    """The two sizes, where demand has changed it; None for a fixed size, a first one, or the same."""
+    """The two sizes, where demand has changed it; None for a fixed or first one, the same, or what `moved` tells."""
     old, new = before.scaling, after.scaling
     if old is None or new is None or new.engine != "Builtin" or old.engine != new.engine:
         return None
-    return (old, new) if old.desired_replicas != new.desired_replicas else None
+    same = old.desired_replicas == new.desired_replicas or old.state != new.state
+    return None if same else (old, new)
 
 
 def is_warning(condition: Condition) -> bool:

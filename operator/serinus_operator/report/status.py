@@ -35,12 +35,13 @@ def build_status(
             "replicas": made + sum(workload.replicas for workload in live),
             "selector": names.selector_string(subject.name),
             "summary": SummaryStatus(
-                weight="100%" if stable_ready else "0%",
+                weight="100%" if stable_ready or scaling.state == "Asleep" else "0%",
                 replicas=f"{stable_ready}/{decision.replicas}",
                 digest=_short_digest(decision, stable),
                 engine=scaling.engine,
             ),
             "scaling": scaling,
+            "gateway_port": decision.traffic.port,
         }
     )
 

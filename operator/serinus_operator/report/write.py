@@ -12,7 +12,7 @@ from serinus_operator.cache import Cache
 from serinus_operator.cluster.errors import ClusterError, Denied, FenceLost, Refused
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
-from serinus_operator.report.events import EventBook, is_news, resized
+from serinus_operator.report.events import EventBook, is_news, moved, resized
 from serinus_operator.report.status import Address, build_status, service_address
 from serinus_operator.report.undecided import readable, says, undecided_status, unreadable
 from serinus_operator.state import Decision, Instant, Manifest, Observation, Reference, Subject, Verdict
@@ -39,6 +39,8 @@ class Reporter:
         await self._tell(subject, subject.status.conditions, status.conditions, now)
         if sizes := resized(subject.status, status):
             await self._tell_size(subject, *sizes, now)
+        if turned := moved(subject.status, status):
+            await self._tell_state(subject, turned, now)
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""
@@ -99,6 +101,13 @@ class Reporter:
         log.info("Size changed", extra={"object": about, "detail": after.message, "why": after.reason})
         if self.events.admits(subject.uid, now):
             await self._record(self.events.scaled(subject, before, after, now))
+
+    async def _tell_state(self, subject: Subject, turned: ScalingStatus, now: Instant) -> None:
+        """The same for a model that fell asleep, wakes, or is awake again."""
+        about = f"{subject.namespace}/{subject.name}"
+        log.info("State changed", extra={"object": about, "state": turned.state, "detail": turned.message})
+        if self.events.admits(subject.uid, now):
+            await self._record(self.events.turned(subject, turned, now))
 
     async def _record(self, event: Manifest) -> None:
         try:

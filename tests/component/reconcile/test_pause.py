@@ -101,7 +101,6 @@ async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: Worl
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    ("spec.scaling.minReplicas", {"scaling": {"minReplicas": 0}, "replicas": None}),
     ("spec.rollout.steps", {"rollout": {"steps": [{"weight": 5}]}}),
     ("spec.rollout.strategy", {"rollout": {"strategy": "BlueGreen"}}),
     ("spec.validation", {"validation": {"maxMemory": "1Gi"}}),

@@ -89,7 +89,7 @@ async def test_right_to_list_that_is_taken_away_is_named_quietly_and_heals(
     since = len(world.cluster.calls)
     await world.advance(500)
     assert world.cluster.calls[since:] == []
-    await world.until(lambda: world.says("Stalled", "True", "RBACDenied"), within=100)
+    await world.until(lambda: world.says("Stalled", "True", "RBACDenied"), within=115)  # looked at every 15 s
     since = len(world.cluster.calls)
     await world.advance(600)
     assert [call for call in world.cluster.calls[since:] if call.kind != "Event"] == []

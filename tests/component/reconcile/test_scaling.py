@@ -135,6 +135,7 @@ async def test_silent_pods_hold_the_size_and_it_is_said(world: World) -> None:
     took = await world.until(lambda: world.says("ScalingActive", "False", "MetricsUnavailable"))
     assert 7 <= took <= 14
     assert world.is_ready()
+    await world.advance(1)  # its Event follows
     since = len(world.cluster.calls)
     await world.advance(120)
     assert (replicas(world), world.cluster.calls[since:]) == (4, [])
@@ -299,13 +300,17 @@ async def test_cluster_without_keda_says_so_and_serves(world: World) -> None:
     await world.until(lambda: world.says("ScalingActive", "True", "MetricsAvailable"), within=60)
 
 
-async def test_model_that_may_sleep_is_refused_until_it_can(world: World) -> None:
+async def test_model_that_may_sleep_stays_awake_without_a_gateway_and_says_so(world: World) -> None:
     Load(world)
     world.apply(scaled(minReplicas=0))
-    await world.until(lambda: world.says("Ready", "False", "NotSupported"))
-    assert "spec.scaling.minReplicas" in world.condition("Ready")["message"]
-    world.apply(scaled())
     await world.ready()
+    await world.advance(60)
+    assert replicas(world) == 1
+    assert world.says("ScalingActive", "False", "GatewayUnavailable")
+    assert "set minReplicas to 1" in world.condition("ScalingActive")["message"]
+    assert world.status()["scaling"]["state"] == "Awake"
+    world.apply(scaled())
+    await world.until(lambda: world.says("ScalingActive", "True", "MetricsAvailable"))
 
 
 async def test_operators_metrics_tell_size_wish_panic_and_reason(world: World) -> None:

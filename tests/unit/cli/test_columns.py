@@ -32,6 +32,7 @@ def model(name: str = "iris", *, ready: str = "True", reason: str = "Ready", **m
         "status": {
             "conditions": [condition, *more.pop("conditions", [])],
             "stableRevision": f"{name}-1",
+            "scaling": {"engine": "Fixed", "state": "Awake"},
             "summary": {"weight": "100%", "replicas": "2/2", "digest": "sha256:1a2b", "engine": "Fixed"},
             **more,
         },
@@ -65,16 +66,17 @@ def test_durations_are_rounded_as_kubectl_does(seconds: int, text: str) -> None:
 def test_models_as_kubectl_get_prints_them() -> None:
     fresh = {**model("new"), "status": {}}
     assert models_table([model(), fresh], NOW, wide=False, namespaces=False) == (
-        "NAME   READY   REVISION   WEIGHT   REPLICAS   REASON   AGE\n"
-        "iris   True    iris-1     100%     2/2        Ready    2m\n"
-        "new                                                    2m"
+        "NAME   READY   REVISION   WEIGHT   REPLICAS   STATE   REASON   AGE\n"
+        "iris   True    iris-1     100%     2/2        Awake   Ready    2m\n"
+        "new                                                            2m"
     )
 
 
 def test_wide_table_has_the_columns_of_priority_one() -> None:
     first = models_table([model()], NOW, wide=True, namespaces=True).splitlines()[0]
     assert first.split() == [
-        "NAMESPACE", "NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "REASON", "AGE", "URL", "DIGEST", "ENGINE",
+        "NAMESPACE", "NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "STATE", "REASON", "AGE",
+        "URL", "DIGEST", "ENGINE", "LAST-REQUEST",
     ]  # fmt: skip
 
 

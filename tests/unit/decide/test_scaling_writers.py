@@ -123,11 +123,9 @@ def test_model_without_its_fewest_pods_is_not_ready() -> None:
     assert (decision.health, decision.verdict.message) == (Health.WORKING, f"1 of 2 replicas of {S} are ready")
 
 
-def test_model_that_may_sleep_is_not_supported_yet_and_keeps_its_size() -> None:
-    decision = decided(seen(looked(report(30)), pods(3)), scaled(minReplicas=0))
-    assert decision.verdict.reason is Reason.NOT_SUPPORTED
-    assert "spec.scaling.minReplicas" in decision.verdict.message
-    assert decision.replicas == 3
+def test_model_that_may_sleep_keeps_one_pod_as_long_as_it_is_awake() -> None:
+    decision = decided(seen(looked(report(0)), pods(1)), scaled(minReplicas=0))
+    assert decision.replicas == 1
 
 
 def test_first_revision_begins_with_the_fewest_pods() -> None:

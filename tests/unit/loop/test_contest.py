@@ -60,3 +60,12 @@ def test_another_intention_is_no_repair() -> None:
         wanted = child(f"v{number}")
         assert not contest.holds(wanted, OURS, float(number))
         contest.written(wanted, wanted, float(number), lacks=False, differs=False)
+
+
+def test_other_addresses_in_a_slice_are_another_intention() -> None:
+    """An EndpointSlice says what it says beside its metadata, in no spec."""
+    contest = Contest()
+    for number in range(3 * REPAIRS):
+        wanted = {"metadata": {"labels": {"a": "b"}}, "endpoints": [{"addresses": [f"10.0.0.{number % 2}"]}]}
+        assert not contest.holds(wanted, OURS, float(number))
+        contest.written(wanted, wanted, float(number), lacks=False, differs=False)
