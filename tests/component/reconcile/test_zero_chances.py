@@ -180,7 +180,16 @@ def test_nothing_is_lost_whatever_happens(events: list[Event]) -> None:
     virtual_time.run(told(events))
 
 
-FOUND: list[tuple[str, list[Event]]] = []
+FOUND: list[tuple[str, list[Event]]] = [
+    (
+        "two timers a rounding error apart",
+        [
+            *(Event(15.0, "kill", 0), Event(9.0, "kill", 0), Event(1.5, "kill", 4), Event(0.2, "awake", 2)),
+            *(Event(0.7, "awake", 4), Event(9.0, "gateway", 5), Event(4.0, "replace", 3), Event(9.0, "gateway", 5)),
+            *(Event(0.7, "kill", 4), Event(0.2, "awake", 2)),
+        ],
+    ),
+]
 
 
 @pytest.mark.parametrize("events", [row[1] for row in FOUND], ids=[row[0] for row in FOUND])
