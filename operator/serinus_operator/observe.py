@@ -93,7 +93,7 @@ class Observer:
     async def observe(self, subject: Subject, failure: Failure | None) -> Observation:
         """Everything that a decision may look at. `failure` is what the last attempt to act ran into.
 
-        A kind that may not be listed is a failure too: what is known of it may be old.
+        A kind that may not be listed or watched is a failure too: what is known of it may be old.
         """
         denied = next(iter(self.cache.denied.values()), None)
         pods = self._children(subject, POD)
