@@ -38,8 +38,8 @@ class Cache:
         self._objects: dict[Address, Manifest] = {}
         self._children: defaultdict[Key, set[Address]] = defaultdict(set)
         self._owners: dict[Address, Key] = {}
-        self.denied: dict[Kind, Denied] = {}
-        """Kinds that the operator may not list any more: what is known of them may be old."""
+        self.denied: dict[tuple[str, Kind], Denied] = {}
+        """By verb, the kinds that the operator may not `list` or `watch` any more: what is known of them may be old."""
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """The object last seen, or None."""

@@ -107,7 +107,14 @@ class Operator:
             reporter=Reporter(fenced, self.cache, EventBook()),
         )
         self.queue = WorkQueue(Guard(reconciler, self.fence, self.telemetry), workers=settings.workers)
-        self.resync = Resync(self.cluster, self.cache, self.queue, settings.resync_seconds)
+        self.resync = Resync(
+            self.cluster,
+            self.cache,
+            self.queue,
+            settings.resync_seconds,
+            check_watch=self.cluster.check_watch,
+            on_watch_regained=self._start_afresh,
+        )
         self.fence.on_acquired = self.resync.enqueue_all
         self.telemetry.follow(
             depth=lambda: self.queue.depth,
@@ -146,6 +153,11 @@ class Operator:
             log.error("Task ended", extra={"task": task.get_name()}, exc_info=task.exception())
             self.failed = True
             self.stop.set()
+
+    def _start_afresh(self) -> None:
+        """End in order: the kubelet starts the container again, and Kopf its watches."""
+        log.info("Ending, to watch everything anew")
+        self.stop.set()
 
     async def close(self) -> None:
         """Stop our tasks, give the lease back, close connections."""

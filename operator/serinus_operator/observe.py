@@ -112,7 +112,7 @@ class Observer:
     async def observe(self, subject: Subject, failure: Failure | None) -> Observation:
         """Everything that a decision may look at. `failure` is what the last attempt to act ran into.
 
-        A kind that may not be listed is a failure too: what is known of it may be old.
+        A kind that may not be listed or watched is a failure too: what is known of it may be old.
         """
         pods = self._children(subject, POD)
         preflight = _preflight(subject, pods)

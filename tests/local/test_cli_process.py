@@ -46,6 +46,11 @@ class Command:
             return self.process.returncode or 0
 
 
+def hear_interrupts() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and so would our child if the tests run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def command(folder: Path, *words: str, stdin: int | None = None, stderr: bool = False) -> AsyncIterator[Command]:
     process = await asyncio.create_subprocess_exec(
@@ -55,6 +60,7 @@ async def command(folder: Path, *words: str, stdin: int | None = None, stderr: b
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if stderr else None,
+        preexec_fn=hear_interrupts,
     )
     try:
         yield Command(process)
@@ -142,7 +148,8 @@ async def test_logs_are_followed_to_the_end_of_the_pod(tmp_path: Path) -> None:
             assert await run.end() == 0
             assert logs.process.returncode is None, "it goes on until Ctrl-C"
             logs.process.send_signal(signal.SIGINT)
-            assert await logs.process.wait() == 0
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                assert await logs.process.wait() == 0
 
 
 async def test_standard_input_is_served_and_not_watched(tmp_path: Path) -> None:

@@ -299,6 +299,22 @@ async def test_list_follows_all_pages_and_names_the_kind(wired: Wired) -> None:
     assert all(r.query["limit"] == "500" for r in wired.server.asked)
 
 
+async def test_check_of_a_watch_asks_for_nothing_and_tells_a_missing_right(wired: Wired) -> None:
+    async def ended(_: web.Request) -> web.Response:
+        return web.Response(content_type="application/json")
+
+    wired.server.answer = ended
+    await wired.cluster.check_watch(POD)
+    asked = wired.server.asked[0]
+    assert (asked.method, asked.path) == ("GET", "/api/v1/pods")
+    assert asked.query["watch"] == "true"
+    assert (asked.query["timeoutSeconds"], asked.query["labelSelector"]) == ("1", "serinus.dev/none")
+    assert wired.calls == [("watch", "pods", 200)]
+    wired.server.answer = says(403, CORE.replace("cannot list", "cannot watch"))
+    with pytest.raises(Denied, match="may not watch pods"):
+        await wired.cluster.check_watch(POD)
+
+
 async def test_list_in_namespaced_mode_asks_each_namespace_and_never_the_cluster(wired: Wired) -> None:
     wired.server.answer = gives({"items": [], "metadata": {}})
     namespaced = KubernetesCluster(wired.cluster._api, lambda *_: None, ("a", "b"))
