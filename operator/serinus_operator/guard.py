@@ -44,7 +44,7 @@ class Guard:
             return None  # every key is added again when the fence is held
         with self._telemetry.seconds.time():
             try:
-                delay, error = await self._attempt(key, self._reconciler.reconcile(key))
+                delay, error = await self._attempt(key, self._reconciler.reconcile(key), "Reconcile failed")
             except FenceLost:
                 self._telemetry.reconciles.labels("fenced").inc()
                 return None
@@ -67,14 +67,14 @@ class Guard:
         self._telemetry.reconciles.labels("ok").inc()
         return delay
 
-    async def _attempt(self, key: Key, work: Awaitable[T]) -> tuple[T | None, Exception | None]:
+    async def _attempt(self, key: Key, work: Awaitable[T], otherwise: str) -> tuple[T | None, Exception | None]:
         """The result of `work`, or a bug of ours: it must cost one pass, not the loop. The cluster's errors pass."""
         try:
             return await work, None
         except ClusterError:
             raise
         except Exception as error:  # the one broad one
-            log.exception("Reconcile failed", extra={"key": str(key)})
+            log.exception(otherwise, extra={"key": str(key)})
             return None, error
 
     async def _tell(self, key: Key, error: Exception) -> None:
@@ -83,6 +83,7 @@ class Guard:
         if self._bugs[key] < TOLD_FROM:
             return
         try:
-            await self._attempt(key, self._reconciler.report_bug(key, error))  # which may run into it as well
+            # Whoever reports a bug may run into it as well.
+            await self._attempt(key, self._reconciler.report_bug(key, error), "Failure not told")
         except ClusterError as outage:
             log.warning("Failure not told", extra={"key": str(key), "error": str(outage)})
