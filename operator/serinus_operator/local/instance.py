@@ -8,6 +8,7 @@ Nothing here decides. It runs on the event loop of the main thread: pods die wit
 """
 
 import asyncio
+import contextlib
 import importlib.metadata
 import logging
 from collections.abc import Callable, Coroutine
@@ -91,12 +92,11 @@ class Instance:
 
     async def start(self) -> None:
         """Take the state folder, load it, start working. Raises StateInUse (local.lock), StateError (cluster.files)."""
-        self._lock.take()
-        try:
+        with contextlib.ExitStack() as undo:
+            self._lock.take()
+            undo.callback(self._lock.release)
             self.cluster = ProcessCluster(None, files=self._files or Files(self.layout.objects))
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self.runner = self._make_pods(self.cluster)
         self.runner.on_bug = self._ended
         self.workloads = Workloads(self.cluster)
