@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ScaleToZeroSpec, ScalingSpec
+from serinus_operator.decide.demand import is_sane
 from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import LoadSample
@@ -187,7 +188,7 @@ def _looked(
     arrivals: dict[str, int] = {}
     called = False
     for pod in mine:
-        if pod.report is None:
+        if pod.report is None or not is_sane(pod.report):
             continue
         arrivals[pod.uid] = sum(pod.report.arrivals.values())
         busy = pod.report.in_flight > 0 or pod.report.queued > 0

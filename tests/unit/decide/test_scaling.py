@@ -157,6 +157,20 @@ def test_latency_that_needs_no_more_pods(milliseconds: str, in_flight: int, sett
     assert answering(milliseconds, in_flight, 2, settled=settled).size == expected
 
 
+def test_requests_that_nobody_answers_are_no_reason_to_shrink() -> None:
+    """Pods that hang answer nothing: without a time there is no percentile, and yet they are not idle."""
+    given = scaled(metrics=[{"type": "LatencyP95Milliseconds", "target": 100}])
+    memory, live = BEGUN, 4
+    for second in range(0, 200, 2):
+        found = sized(
+            seen(looked(*[report(2)] * live, second=float(second)), pods(live)), given=given, memory=memory, now=second
+        )
+        memory, live = found.memory, found.size
+        assert live == 4, second
+    idle = sized(seen(looked(*[report()] * 4, second=300.0), pods(4)), given=given, memory=memory, now=300)
+    assert idle.size == 2
+
+
 # Held
 
 

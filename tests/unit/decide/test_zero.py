@@ -1,5 +1,6 @@
 """From what is seen to the situation, and from the place to what is written. The ways themselves: `test_sleep.py`."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -96,8 +97,14 @@ def test_pod_that_came_since_the_last_look_has_its_first_requests_counted() -> N
 
 @pytest.mark.parametrize(
     "more",
-    [{"load": sample(104, None)}, {"load": sample(104), "ready": 1}, {"load": sample(104, report(in_flight=1))}],
-    ids=["a pod is silent", "a ready pod was not asked", "a request is in flight"],
+    [
+        {"load": sample(104, None)},
+        {"load": sample(104), "ready": 1},
+        {"load": sample(104, report(in_flight=1))},
+        {"load": sample(104, report(in_flight=-1, arrivals=5))},
+        {"load": sample(104, report(busy=math.nan, arrivals=5))},
+    ],
+    ids=["a pod is silent", "a ready pod was not asked", "a request is in flight", "a pod lies", "a pod tells nonsense"],
 )
 def test_idle_time_is_not_counted_over_what_is_not_known(more: dict[str, Any]) -> None:
     result = after(model(), (100, seen(100)), (104, seen(104, **more)), (107, seen(107)))
