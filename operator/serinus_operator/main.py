@@ -73,7 +73,9 @@ class Operator:
             start=f"{time.time_ns():x}",
         )
         fenced = FencedCluster(self.cluster, self.fence)
-        self.collector = Collector(self.cache, self.pods.load, lambda key: self.queue.nudge(key), active=self.fence.held)
+        self.collector = Collector(
+            self.cache, self.pods.load, lambda key: self.queue.nudge(key), active=self.fence.held
+        )
         self.gateways = Gateways(
             self.cluster,
             self.cache,

@@ -24,7 +24,7 @@ TICK_SECONDS = 2.0
 STALE_SECONDS = 10.0
 """The last answers are good for this long."""
 SHORTEST_SECONDS = TICK_SECONDS / 2
-"""Between two answers of a pod lies at least this: a clock of its own that hardly moves must not make a rate endless."""
+"""Between two answers of a pod lies at least this: a clock of its own that hardly moves makes no endless rate."""
 MOST = 1e15
 """No figure of a pod is larger; what is can overflow."""
 

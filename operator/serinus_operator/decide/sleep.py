@@ -61,7 +61,7 @@ class Situation:
     enough: bool
     """The ready pods can take what the gateways hold."""
     loading: float | None
-    """Seconds that a pod has been loading; None: none is."""
+    """Seconds that a pod has been loading, the one that has had the least time; None: none is."""
     deadline: float
     """`startupDeadlineSeconds`."""
     addresses: int

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ScaleToZeroSpec, ScalingSpec
 from serinus_operator.decide.demand import is_sane
+from serinus_operator.decide.loading import begun, youngest
 from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import LoadSample
@@ -153,7 +154,7 @@ def _situation(
         ready=ready,
         wanted=max(1, wanted) if rest else wanted,
         enough=ready * subject.spec.runtime.max_concurrency >= in_flight,
-        loading=now.monotonic - memory.loading_since if memory.loading_since is not None else None,
+        loading=youngest(memory.coming, workload.pods if workload else (), LOADING, now.monotonic),
         deadline=float(subject.spec.runtime.startup_deadline_seconds),
         addresses=entry.pods,
         slices=entry.gateways,
@@ -180,8 +181,7 @@ def _looked(
         memory = ZeroMemory(identity, now.monotonic)
     elif memory.place != identity:
         memory = replace(memory, place=identity, since=now.monotonic)
-    loads = workload is not None and any(pod.progress in LOADING for pod in workload.pods)
-    memory = replace(memory, loading_since=(memory.loading_since or now.monotonic) if loads else None)
+    memory = replace(memory, coming=begun(memory.coming, workload.pods if workload else (), now.monotonic))
     if load is None or load.at <= memory.looked_at:
         return memory
     mine = [pod for pod in load.pods if pod.revision == subject.status.stable_revision]

@@ -226,6 +226,34 @@ def test_pod_that_loads_is_protected_until_its_deadline_and_no_longer() -> None:
         assert found.size == expected, second
 
 
+def test_pod_that_began_late_is_protected_for_its_own_time() -> None:
+    """One that nobody can place has used up its deadline; one that was made after it has not."""
+    stuck = Verdict(Reason.UNSCHEDULABLE, "0/1 nodes are available")
+    memory = BEGUN
+    for second, names, expected in (
+        (0.0, (), 3),
+        (590.0, ("late",), 4),
+        (700.0, ("late",), 4),
+        (1189.0, ("late",), 4),
+        (1190.0, ("late",), 1),
+    ):
+        found = [pod(Progress.READY, name=f"p{n}") for n in range(2)] + [pod(Progress.WAITING, stuck, name="stuck")]
+        found += [pod(Progress.STARTING, name=name) for name in names]
+        load = looked(report(), report(), second=second)
+        result = sized(seen(load, workload(2, len(found), *found)), memory=memory, now=second)
+        memory = result.memory
+        assert result.size == expected, second
+
+
+def test_pod_that_begins_again_and_again_has_no_more_time_than_others() -> None:
+    memory = BEGUN
+    for second in range(0, 640, 20):
+        how = (Progress.STARTING, Progress.FAILING)[second // 20 % 2]
+        found = sized(seen(looked(report(), report(), second=second), pods(2, 1, how)), memory=memory, now=second)
+        memory = found.memory
+        assert found.size == (3 if how is Progress.STARTING and second < 600 else 1), second
+
+
 def test_pod_that_crashes_is_not_protected() -> None:
     crashing = pod(Progress.FAILING, Verdict(Reason.CRASH_LOOP, "x"), name="q0")
     work = workload(2, 3, pod(Progress.READY, name="p0"), pod(Progress.READY, name="p1"), crashing)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.decide.loading import report, sample
 from tests.unit.decide.sleeping import PODS, after, gateways, model, seen, sleepy, step
-from tests.unit.decide.subjects import pod, subject, workload
+from tests.unit.decide.subjects import pod, spec, subject, workload
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ScalingStatus
@@ -24,7 +24,7 @@ from serinus_operator.places import (
     GatewayLook,
     ZeroMemory,
 )
-from serinus_operator.state import Progress, SourceLook, Subject
+from serinus_operator.state import Observation, Progress, SourceLook, Subject
 
 
 def test_idle_window_begins_with_the_process_and_ends_in_the_hand_over() -> None:
@@ -88,7 +88,23 @@ def test_model_stays_awake(given: Subject, more: dict[str, Any], settled: bool) 
 @pytest.mark.parametrize("progress", [Progress.CREATING, Progress.STARTING])
 def test_pod_whose_container_is_made_loads_already(progress: Progress) -> None:
     look = seen(100, workloads={"r": workload(0, 1, pod(progress))})
-    assert step(model(WAKING), look, ZeroMemory(), 100).memory.loading_since == 100
+    given = model(WAKING, sleepy().model_copy(update={"runtime": spec(runtime={"startupDeadlineSeconds": 60}).runtime}))
+    begun = step(given, look, ZeroMemory("u1:r/Waking-Proxied", since=0.0), 100)
+    assert begun.traffic.place == WAKING, "100 s after it began to wake, its pod is made"
+    assert step(given, replace(look, gateways=gateways(159)), begun.memory, 159).traffic.place == WAKING
+    assert step(given, replace(look, gateways=gateways(160)), begun.memory, 160).traffic.place == ASLEEP
+
+
+def test_pod_that_begins_to_load_late_has_its_own_time() -> None:
+    given = model(WAKING, sleepy().model_copy(update={"runtime": spec(runtime={"startupDeadlineSeconds": 60}).runtime}))
+
+    def look(now: float, *names: str) -> Observation:
+        loads = workload(0, len(names), *(pod(Progress.STARTING, name=name) for name in names))
+        return seen(now, workloads={"r": loads}, load=sample(now))
+
+    assert after(given, (100, look(100, "p")), (150, look(150, "p", "q")), (209, look(209, "p", "q"))).size == 2
+    late = after(given, (100, look(100, "p")), (150, look(150, "p", "q")), (210, look(210, "p", "q")))
+    assert late.traffic.place == ASLEEP
 
 
 def test_gateways_are_asked_about_a_model_only_when_it_is_about_to_sleep_or_on_the_way() -> None:
