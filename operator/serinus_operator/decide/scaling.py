@@ -96,7 +96,9 @@ def _by_engine(subject: Subject, spec: ScalingSpec, observation: Observation, wo
         finding = Finding("False", Verdict(Reason.ENGINE_UNAVAILABLE, NO_KEDA))
     elif scalers.foreign:
         finding = _conflict(f"{scalers.foreign} writes its replicas as well; remove it, or remove spec.scaling")
-    elif scalers.problem:
+    elif (
+        scalers.problem and live
+    ):  # at 0, where the next request wakes it, an autoscaler has nothing to do, and says so
         finding = Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, f"engine {engine}: {scalers.problem}"))
     elif scalers.present is None:
         finding = Finding("Unknown", Verdict(Reason.STARTING, f"the object of engine {engine} is being made"))
@@ -287,11 +289,14 @@ def _finding(
         return Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, words))
     points = memory.history.points
     since = points[-1].at if points else memory.begun
-    if workload.ready and now.monotonic - since >= STALE_SECONDS:
-        words = (
-            f"no ready pod of {memory.revision} tells its load; the size stays as it is. The operator must reach the "
-            "pods' second port: look for a NetworkPolicy"
-        )
+    awake = subject.status.scaling is None or subject.status.scaling.state == "Awake"
+    if now.monotonic - since >= STALE_SECONDS and (workload.ready or (awake and workload.replicas)):
+        words = f"no pod of {memory.revision} is ready, so none tells its load; the size stays as it is"
+        if workload.ready:
+            words = (
+                f"no ready pod of {memory.revision} tells its load; the size stays as it is. The operator must reach "
+                "the pods' second port: look for a NetworkPolicy"
+            )
         return Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, words))
     before = next((c for c in subject.status.conditions if c.type == ConditionType.SCALING_ACTIVE), None)
     if before and before.status == "True":

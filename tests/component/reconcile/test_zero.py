@@ -6,7 +6,7 @@ from tests.component.reconcile.zero import FIRST, SECOND, WITH_GATEWAYS, asleep,
 from tests.fakes.world import NAMESPACE, SETTINGS
 
 from serinus_api import names
-from serinus_operator.cluster.port import ENDPOINT_SLICE, SERVICE, Manifest
+from serinus_operator.cluster.port import AUTOSCALER, ENDPOINT_SLICE, SERVICE, Manifest
 
 
 async def test_model_sleeps_when_nobody_asks_and_the_next_request_wakes_it() -> None:
@@ -223,6 +223,27 @@ async def test_model_that_never_loads_sleeps_again_after_its_deadline_and_the_st
         assert await plane.request()
         await awake(world)
         assert world.is_ready()
+
+
+async def test_model_that_an_autoscaler_sizes_sleeps_and_wakes_like_any_other() -> None:
+    """The autoscaler writes between one pod and the most; at none it says that it is disabled, which is no trouble."""
+    async with stage() as (world, plane):
+        manifest = sleepy(engine="HPA", metrics=[{"type": "CPUUtilization", "target": 80}])
+        manifest["spec"]["runtime"]["resources"] = {"requests": {"cpu": "500m"}}
+        world.apply(manifest)
+        revision = await world.ready()
+        plane.scale(revision, 3)  # by the autoscaler
+        await world.advance(10)
+        assert replicas(world) == 3
+        await asleep(world)
+        disabled = {"type": "ScalingActive", "status": "False", "message": "the replica count of the target is zero"}
+        world.cluster.edit(AUTOSCALER, NAMESPACE, "iris", lambda live: live.update(status={"conditions": [disabled]}))
+        await world.advance(60)
+        assert state(world) == ("Asleep", "Proxied")
+        assert world.condition("ScalingActive")["status"] == "True"
+        assert await plane.request()
+        await awake(world)
+        assert (replicas(world), plane.lost) == (1, [])
 
 
 async def test_pods_that_do_not_tell_their_load_are_not_put_to_sleep() -> None:

@@ -11,7 +11,7 @@ from tests.unit.decide.sizing import BEGUN, STATUS, S, looked, pods, scaled, see
 from tests.unit.decide.subjects import pod, spec, workload
 
 from serinus_api.conditions import ConditionType, Reason
-from serinus_api.v1alpha1 import Condition
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus
 from serinus_operator.decide.scaling import Sizing
 from serinus_operator.loads import ScalingMemory
 from serinus_operator.state import Observation, Progress, SourceLook, Verdict
@@ -285,6 +285,32 @@ def test_silence_is_told_after_ten_seconds_and_ends_with_the_first_answer() -> N
         assert found.size >= 3
     active, silent = ("True", "MetricsAvailable"), ("False", "MetricsUnavailable")
     assert verdicts == [active] * 6 + [silent, active]
+
+
+def crashing(status: ModelDeploymentStatus, second: float, memory: ScalingMemory = BEGUN) -> Sizing:
+    down = Verdict(Reason.CRASH_LOOP, "exit code 3")
+    work = workload(0, 3, *(pod(Progress.FAILING, down, name=f"p{n}") for n in range(3)))
+    return sized(seen(looked(second=second), work), memory=memory, status=status, now=second)
+
+
+def test_pods_that_all_crash_tell_nothing_and_hold_the_size() -> None:
+    first = sized(seen(looked(*[report(4)] * 3)))
+    early, late = (crashing(was(3), second, first.memory) for second in (8.0, 12.0))
+    assert early.finding
+    assert late.finding
+    assert (early.size, late.size) == (3, 3)
+    assert (late.finding.status, late.finding.verdict.reason) == ("False", Reason.METRICS_UNAVAILABLE)
+    assert "is ready, so none tells its load" in late.finding.verdict.message
+    assert early.finding.status != "False"
+
+
+def test_model_that_wakes_is_not_blamed_for_having_no_pod_yet() -> None:
+    before = was(1).scaling
+    assert before
+    waking = STATUS.model_copy(update={"scaling": before.model_copy(update={"state": "Waking"})})
+    finding = crashing(waking, 60.0).finding
+    assert finding
+    assert finding.status != "False"
 
 
 def test_message_of_silence_names_the_remedy_and_no_figure_that_moves() -> None:
