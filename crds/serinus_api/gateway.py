@@ -6,8 +6,8 @@ The gateway's agent watches; the operator never calls it but for its load endpoi
                      status.stableRevision     Deployment that is woken, and whose pods take the traffic
                      status.candidateRevision  second destination, with
                      status.rollout.requestedWeight and spec.rollout.match, while a rollout runs
-                     status.scaling.state      Awake from the moment that its pods take the traffic until Asleep; so it is
-                                               Awake, too, while the gateways come in and the last pods are watched
+                     status.scaling.state      Awake from when its pods take the traffic until it is Asleep; Awake, too,
+                                               while the gateways come in and the last pods are watched
                                                (status.scaling.traffic HandOver, Proxied). Asleep and Waking: each
                                                request is checked
                      spec.scaling.activation   bounds, deadline and first size

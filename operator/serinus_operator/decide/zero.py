@@ -126,7 +126,8 @@ def _situation(
     spec, look, entry = subject.spec.scaling, observation.gateways, observation.entry
     rest = may_rest(spec)
     workload = observation.workloads.get(subject.status.stable_revision or "")
-    told = look.told if look.at is not None and now.monotonic - look.at <= FRESH_SECONDS else None
+    asked_here = look.at is not None and look.at >= memory.since and now.monotonic - look.at <= FRESH_SECONDS
+    told = look.told if asked_here else None  # what was so before this place was entered tells nothing of it
     ready = workload.ready if workload else 0
     in_flight = sum(one.in_flight or 0 for one in told or ())
     held = sum(one.held for one in told or ())

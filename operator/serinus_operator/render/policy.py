@@ -20,7 +20,9 @@ def disruption_budget(subject: Subject) -> Manifest:
 
 def metrics_policy(subject: Subject, options: RenderOptions) -> Manifest:
     """Predictions are open to all; the port with metrics and load only to the operator's pods and the gateway's."""
-    admitted = [options.operator_labels, *([options.gateway_labels] if options.gateway_labels else ())]
+    admitted = [options.operator_labels]
+    if options.gateway_labels:
+        admitted.append(options.gateway_labels)
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -148,6 +148,12 @@ def test_request_in_a_gateway_or_a_pod_leads_back() -> None:
     assert after(given, (100, seen(100)), (102, seen(102, gateways=gateways(102, held=1)))).traffic.place == RETURNING
 
 
+def test_what_gateways_said_while_it_slept_is_no_word_on_what_they_hold_now() -> None:
+    given, before = model(WAKING), ZeroMemory("u1:r/Waking-Proxied", since=100.0)
+    assert step(given, seen(101, gateways=gateways(99.5)), before, 101, wanted=1).traffic.place == WAKING
+    assert step(given, seen(101, gateways=gateways(100.5)), before, 101, wanted=1).traffic.place == RETURNING
+
+
 @pytest.mark.parametrize("given", [1, 2, 5])
 def test_replicas_of_a_sleeper_are_a_wake_and_are_not_taken_back(given: int) -> None:
     result = step(model(ASLEEP), seen(100, replicas=given, ready=0), ZeroMemory(), 100)
