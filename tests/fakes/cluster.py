@@ -7,6 +7,7 @@ away. It writes down every call that would change something, and can refuse, fai
 
 import copy
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from tests.fakes.defaults import defaulted
 from tests.fakes.merge import applied, clone
 
+from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentSpec
 from serinus_operator.cluster.errors import ClusterError, Conflict, Invalid, Missing, Terminating
 from serinus_operator.cluster.port import (
@@ -144,6 +146,28 @@ class FakeCluster:
         """All objects of a kind, by name."""
         found = [self.objects[address] for address in sorted(a for a in self.objects if a[0] == kind.kind)]
         return [m for m in found if labels.items() <= m["metadata"].get("labels", {}).items()]
+
+    def double(self, old: str, new: str, **words: str) -> None:
+        """All objects of the ModelDeployment `old` once more as those of `new`, with UIDs of their own and `words`."""
+        mine = [
+            a
+            for a, m in self.objects.items()
+            if old in (a[2], m["metadata"].get("labels", {}).get(names.LABEL_DEPLOYMENT))
+        ]
+        uids = [self.objects[address]["metadata"]["uid"] for address in mine]
+        changes = {old: new, **words, **{f'"{uid}"': f'"{uid}-{new}"' for uid in uids}}
+
+        def doubled(value: Any) -> Any:
+            text = json.dumps(value)
+            for before, after in changes.items():
+                text = text.replace(before, after)
+            return json.loads(text)
+
+        doubles = [doubled(self.objects[address]) for address in mine]
+        applied = [key for key in self._applied if key[0] in mine]
+        self._applied |= {(tuple(doubled(a)), manager): doubled(self._applied[a, manager]) for a, manager in applied}
+        for manifest in doubles:
+            self._store("ADDED", manifest)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that an API server would keep over a restart."""
