@@ -49,7 +49,10 @@ def test_a_model_sleeps_when_nobody_asks_and_a_request_wakes_it(world: World, na
     cold = time.monotonic() - began
     reach(model, "Awake")
     watch.lap("awake again")
-    assert not model.api.list("endpointslices", namespace, {LABEL_SERVICE_NAME: model.name, **OURS})
+    in_path = {LABEL_SERVICE_NAME: model.name, **OURS}
+    wait_for(
+        lambda: not model.api.list("endpointslices", namespace, in_path), seconds=10, what="no slice leads to a gateway"
+    )
     described = model.kubectl("describe", "mdep", model.name)
     assert "Asleep, 0 replicas" in described
     assert "Waking, 1 replicas" in described
@@ -127,7 +130,8 @@ def test_a_sleeper_that_no_node_takes_is_told_by_the_deadline_and_wakes_once_one
         watch.lap("refused")
         assert status == 503, words
         assert re.search(r"did not answer within 10 s: \w*[sS]chedulable: .*node", words), words
-        assert re.search("Unschedulable|node", model.brief()), model.brief()
+        model.wait_for("Available", "False", "NoReadyReplicas", "node")
+        assert model.shown_reason() == "Unschedulable"
         world.kubectl("label", node, f"{label}=yes")
         watch = Stopwatch()
         wait_for(lambda: ask(f"{model.url}/v2/models/{model.name}")[0] == 200, seconds=60, what="it wakes on the node")

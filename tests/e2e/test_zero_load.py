@@ -6,9 +6,7 @@
 import json
 import os
 import time
-import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,16 +15,15 @@ from tests.e2e.harness.models import Model
 from tests.e2e.harness.sleepers import DOUBLED, SLEEP_SECONDS, ask, reach, scaling, side_by_side, sleepy
 from tests.e2e.harness.waiting import wait_for
 from tests.e2e.harness.world import World
-from tests.models import slow
-
-from serinus_api.runtime import HTTP_PORT, LOAD_PATH, METRICS_PORT
 
 pytestmark = pytest.mark.own_operator
 FULL = bool(os.environ.get("SERINUS_FULL"))
+FLIPS = 50 if FULL else 4
 MODELS = ("one", "two", "three", "four")
-FLIPS = 13 if FULL else 1
-"""Of each model."""
 TRIALS = 100 if FULL else 4
+"""Of each model."""
+WAKE_SECONDS = 30.0
+"""A wake may take as long on a busy machine of two cores; on a quiet one it is a second."""
 RATE = 20.0
 BURST_SECONDS = 4.0
 STOP_GATEWAY = {"stopped": (), "killed": ("--force", "--grace-period=0")}
@@ -34,21 +31,16 @@ STOP_GATEWAY = {"stopped": (), "killed": ("--force", "--grace-period=0")}
 
 @pytest.mark.long
 def test_flips_under_load_lose_nothing(world: World, namespace: str) -> None:
-    def flip(model: Model) -> int:
-        sent = 0
-        for _ in range(FLIPS):
-            reach(model, "Asleep")
-            with model.probe(rate=RATE) as prober:
-                reach(model, "Awake")
-                time.sleep(BURST_SECONDS)
-            prober.assert_none_lost()
-            sent += len(prober.records)
-        return sent
-
-    _, models = sleepy(world, namespace, *MODELS)
-    sent = side_by_side(models, flip)
-    subject = f"{FLIPS * len(models)} flips between sleep and wake at {RATE:g} requests/s"
-    world.figures.note(subject, sent=sent, lost=0)
+    _, (model,) = sleepy(world, namespace, "flipping")
+    sent = 0
+    for _ in range(FLIPS):
+        reach(model, "Asleep")
+        with model.probe(rate=RATE, deadline=WAKE_SECONDS) as prober:
+            reach(model, "Awake")
+            time.sleep(BURST_SECONDS)
+        prober.assert_none_lost()
+        sent += len(prober.records)
+    world.figures.note(f"{FLIPS} flips between sleep and wake at {RATE:g} requests/s", sent=sent, lost=0)
 
 
 @pytest.mark.long
@@ -107,7 +99,7 @@ def test_a_sleeper_is_woken_by_cluster_address_with_an_odd_host_and_through_an_i
 def test_one_of_two_gateways_goes_while_it_holds_requests(world: World, namespace: str, how: str) -> None:
     release, (model,) = sleepy(world, namespace, "waking", gateways=2)
     reach(model, "Asleep")
-    with model.probe(rate=RATE) as prober:
+    with model.probe(rate=RATE, deadline=WAKE_SECONDS) as prober:
         wait_for(lambda: prober.records or model.pods(), seconds=30, what="a request is on its way")
         victim = release.gateways()[0]["metadata"]["name"]
         model.kubectl("delete", "pod", victim, "--wait=false", *STOP_GATEWAY[how])
@@ -120,41 +112,6 @@ def test_one_of_two_gateways_goes_while_it_holds_requests(world: World, namespac
     # Killed: what it held at that moment is lost, and what kube-proxy sent to it until it knew.
     late = [record for record in prober.lost if record["sent"] > prober.records[0]["sent"] + 10]
     assert not late, late[:3]
-
-
-def test_a_long_request_outlives_the_scale_down_of_its_pod(world: World, namespace: str) -> None:
-    seconds = 35 if FULL else 8
-    model = world.model(namespace, "patient")
-    model.apply_onnx(slow(), replicas=3, runtime={"requestTimeoutSeconds": 120, "maxConcurrency": 1})
-    model.wait_ready()
-    addresses = [pod["status"]["podIP"] for pod in model.pods()]
-    rounds = round(seconds / min(run_rounds(address, model, 2000) / 2000 for address in addresses))
-    with ThreadPoolExecutor(len(addresses)) as pool:
-        answers = [pool.submit(run_rounds, address, model, rounds) for address in addresses]
-        wait_for(lambda: sum(map(in_flight, addresses)) == 3, seconds=20, what="each pod works on one")
-        model.kubectl("scale", f"mdep/{model.name}", "--replicas=1")
-        wait_for(lambda: len(model.incarnations()) == 1, seconds=30, what="two pods are told to stop")
-        assert not any(answer.done() for answer in answers), "the requests were too short for this machine"
-        lasted = [answer.result() for answer in answers]
-    world.figures.note("requests whose pod is scaled away", sent=3, lost=0, seconds=round(max(lasted), 1))
-
-
-def run_rounds(address: str, model: Model, rounds: int) -> float:
-    """Seconds that a request of so many rounds takes at one pod."""
-    tensor = {"name": "rounds", "datatype": "INT64", "shape": [1], "data": [rounds]}
-    body = json.dumps({"inputs": [tensor]}).encode()
-    request = urllib.request.Request(f"http://{address}:{HTTP_PORT}/v2/models/{model.name}/infer", data=body)
-    began = time.monotonic()
-    with urllib.request.urlopen(request, timeout=120) as response:
-        assert response.status == 200
-        response.read()
-    return time.monotonic() - began
-
-
-def in_flight(address: str) -> int:
-    """Requests that a pod works on."""
-    found: int = oip.get_json(f"http://{address}:{METRICS_PORT}{LOAD_PATH}")["inFlight"]
-    return found
 
 
 def start_ingress(world: World, model: Model) -> str:
