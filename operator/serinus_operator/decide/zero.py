@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ScaleToZeroSpec, ScalingSpec
+from serinus_operator.decide.demand import is_sane
+from serinus_operator.decide.loading import begun, youngest
 from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import LoadSample
@@ -124,7 +126,8 @@ def _situation(
     spec, look, entry = subject.spec.scaling, observation.gateways, observation.entry
     rest = may_rest(spec)
     workload = observation.workloads.get(subject.status.stable_revision or "")
-    told = look.told if look.at is not None and now.monotonic - look.at <= FRESH_SECONDS else None
+    asked_here = look.at is not None and look.at >= memory.since and now.monotonic - look.at <= FRESH_SECONDS
+    told = look.told if asked_here else None  # what was so before this place was entered tells nothing of it
     ready = workload.ready if workload else 0
     in_flight = sum(one.in_flight or 0 for one in told or ())
     held = sum(one.held for one in told or ())
@@ -152,7 +155,7 @@ def _situation(
         ready=ready,
         wanted=max(1, wanted) if rest else wanted,
         enough=ready * subject.spec.runtime.max_concurrency >= in_flight,
-        loading=now.monotonic - memory.loading_since if memory.loading_since is not None else None,
+        loading=youngest(memory.coming, workload.pods if workload else (), LOADING, now.monotonic),
         deadline=float(subject.spec.runtime.startup_deadline_seconds),
         addresses=entry.pods,
         slices=entry.gateways,
@@ -179,15 +182,14 @@ def _looked(
         memory = ZeroMemory(identity, now.monotonic)
     elif memory.place != identity:
         memory = replace(memory, place=identity, since=now.monotonic)
-    loads = workload is not None and any(pod.progress in LOADING for pod in workload.pods)
-    memory = replace(memory, loading_since=(memory.loading_since or now.monotonic) if loads else None)
+    memory = replace(memory, coming=begun(memory.coming, workload.pods if workload else (), now.monotonic))
     if load is None or load.at <= memory.looked_at:
         return memory
     mine = [pod for pod in load.pods if pod.revision == subject.status.stable_revision]
     arrivals: dict[str, int] = {}
     called = False
     for pod in mine:
-        if pod.report is None:
+        if pod.report is None or not is_sane(pod.report):
             continue
         arrivals[pod.uid] = sum(pod.report.arrivals.values())
         busy = pod.report.in_flight > 0 or pod.report.queued > 0
