@@ -197,7 +197,7 @@ async def test_connection_ends_between_requests_after_its_time(tmp_path_factory:
     try:
         await gateway.start()
         port = await gateway.model("iris")
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(gateway.address, port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await gateway.until_held("iris", 1)
         await asyncio.sleep(1.5)
