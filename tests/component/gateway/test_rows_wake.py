@@ -212,17 +212,20 @@ async def test_no_replica_is_taken_back_by_an_agent_whose_view_is_stale(own: Gat
 
 
 async def test_two_hundred_sleepers_cost_neither_scrapes_nor_writes(own: Gateway, tmp_path: Path) -> None:
-    """A minute in full, 5 s else."""
+    """A minute in full, 5 s else. One of them was just asked, so that the agent knows a pod of it."""
     small = await own.small_pod(echo)
-    for number in range(200):
+    asked = await own.model("asked", replicas=1)
+    for number in range(199):
         await own.api.put(MODELS, fake_api.model(f"m{number}", free_port()))
-    await own.show("w", small.address, of="m0", revision="m0-0", ready=True)
-    await own.applied("m199")
+    await own.show("w", small.address, of="asked", ready=True)
+    await own.applied("m198")
+    assert (await own.read(asked))[0] == 200
     seconds = 60 if FULL else 5
     processes = {"agent": own.agent.pid, "envoy": own.envoy.pid}
     files = written(tmp_path / "envoy")
     calls, used = own.api.asked.copy(), {name: cpu_seconds(pid) for name, pid in processes.items()}
     own.api.asked.clear()
+    small.dialled = small.scraped = 0
     await asyncio.sleep(seconds)  # nothing is to happen in this time
     spent = {name: round((cpu_seconds(pid) - used[name]) / seconds, 4) for name, pid in processes.items()}
     assert own.api.asked == {}, "neither reads nor writes"
