@@ -17,7 +17,7 @@ listener_manager.total_listeners_warming: 0
 
 
 def test_statistics_are_read() -> None:
-    assert parse(STATS, live=True) == Seen(
+    assert parse(STATS, "LIVE") == Seen(
         live=True,
         listeners_version="def",
         route_versions={"models-0": "abc"},
@@ -28,7 +28,15 @@ def test_statistics_are_read() -> None:
 
 
 def test_list_with_a_listener_that_is_not_open_has_not_been_taken() -> None:
-    assert parse(STATS.replace("warming: 0", "warming: 1"), live=True).listeners_version == ""
+    assert parse(STATS.replace("warming: 0", "warming: 1"), "LIVE").listeners_version == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "live", "draining"), [("LIVE", True, False), ("DRAINING", True, True), ("INITIALIZING", False, False)]
+)
+def test_state_is_envoys_own_word(state: str, live: bool, draining: bool) -> None:
+    seen = parse(STATS, state)
+    assert (seen.live, seen.draining) == (live, draining)
 
 
 def test_phases_are_told_once_each_and_in_order() -> None:
