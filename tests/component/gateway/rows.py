@@ -41,6 +41,8 @@ class Asked:
     """One request and what became of it."""
 
     number: int
+    kept: bool
+    """Over a connection that others have used."""
     gateway: Gateway
     ended: bool = False
     status: int | None = None
@@ -50,21 +52,30 @@ class Asked:
 
 
 class Stream:
-    """Requests at a constant rate, each on a connection of its own, whatever becomes of those before it."""
+    """Requests at a constant rate, whatever becomes of those before them."""
 
-    def __init__(self, choose: Callable[[], Gateway], port: int, *, rate: float, patience: float = 30.0) -> None:
-        """`choose` is asked for each connection, as kube-proxy is. `patience`: a client gives up after it."""
+    def __init__(
+        self, choose: Callable[[], Gateway], port: int, *, rate: float, patience: float = 30.0, keep: bool = False
+    ) -> None:
+        """`choose` is asked for each new connection, as kube-proxy is. `patience`: a client gives up after it.
+        `keep`: every second request goes over the connections that are there, until they are ended.
+        """
         self.asked: list[Asked] = []
-        self._choose, self._port, self._rate, self._patience = choose, port, rate, patience
+        self._choose, self._port, self._rate, self._patience, self._keep = choose, port, rate, patience, keep
+        self._kept_to: Gateway | None = None
         self._sent, self._over = asyncio.Event(), asyncio.Event()
 
     async def __aenter__(self) -> "Stream":
+        self._fresh = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
+        self._kept = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self._running = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._over.set()
         await self._running
+        await self._fresh.close()
+        await self._kept.close()
 
     async def until_sent(self, more: int) -> None:
         """Wait until so many more were sent."""
@@ -82,36 +93,38 @@ class Stream:
 
     async def _run(self) -> None:
         start, tasks = time.monotonic(), set[asyncio.Task[None]]()
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            while not self._over.is_set():
-                await asyncio.sleep(max(0.0, start + len(self.asked) / self._rate - time.monotonic()))
-                one = Asked(len(self.asked), self._choose())
-                self.asked.append(one)
-                self._sent.set()
-                task = asyncio.create_task(self._ask(session, one))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-            await asyncio.gather(*tasks)
+        while not self._over.is_set():
+            await asyncio.sleep(max(0.0, start + len(self.asked) / self._rate - time.monotonic()))
+            number = len(self.asked)
+            kept = self._keep and number % 2 == 1
+            one = Asked(number, kept, (kept and self._kept_to) or self._choose())
+            self.asked.append(one)
+            self._sent.set()
+            task = asyncio.create_task(self._ask(one))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.gather(*tasks)
 
-    async def _ask(self, session: aiohttp.ClientSession, one: Asked) -> None:
+    async def _ask(self, one: Asked) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await self._exchange(session, one)
+                await self._exchange(one)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             one.reason = type(error).__name__
         one.ended = True
 
-    async def _exchange(self, session: aiohttp.ClientSession, one: Asked) -> None:
+    async def _exchange(self, one: Asked) -> None:
         """A refused connection is no loss: the client tries once more, and may be led to another gateway."""
-        body = str(one.number).encode()
+        session, body = self._kept if one.kept else self._fresh, str(one.number).encode()
         while True:
             try:
                 async with session.post(f"http://{one.gateway.address}:{self._port}/", data=body) as answer:
                     whole = await answer.read() == body
                     one.status = answer.status if whole or answer.status != 200 else 0
                     one.headers = dict(answer.headers)
-                    return
+                break
             except aiohttp.ClientConnectorError:
                 await asyncio.sleep(RECONNECT_SECONDS)
                 one.gateway = self._choose()
+        if one.kept:
+            self._kept_to = None if one.headers.get("Connection") == "close" else one.gateway

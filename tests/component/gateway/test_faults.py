@@ -204,7 +204,7 @@ async def test_told_to_stop_it_ends_each_connection_with_its_next_answer(own: Ga
     async def until_connections(word: str | None) -> None:
         async with aiohttp.ClientSession() as keeping:
             for _ in range(1000):
-                async with keeping.get(f"http://127.0.0.1:{port}/") as answer:
+                async with keeping.get(f"http://{own.address}:{port}/") as answer:
                     assert answer.status == 200
                     if answer.headers.get("Connection") == word:
                         return

@@ -71,7 +71,7 @@ async def pair(own: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
 async def test_one_of_two_gateways_that_is_told_to_stop_loses_nothing(pair: Pair) -> None:
     port = await pair.model()
     leaving, staying = pair.all
-    async with Stream(pair.choose, port, rate=100) as stream:
+    async with Stream(pair.choose, port, rate=100, keep=True) as stream:
         await stream.until_sent(100)
         leaving.agent.send_signal(signal.SIGTERM)
         hook = leaving.run("wait")
