@@ -193,16 +193,21 @@ async def test_folded_header_becomes_one_line(gateway: Gateway) -> None:
     assert seen.getall("x-serinus-via") == ["split"]
 
 
-async def test_port_is_what_names_the_model(gateway: Gateway) -> None:
-    first, second = [await gateway.model(name) for name in ("one", "two")]
+async def test_port_alone_names_the_model(gateway: Gateway) -> None:
+    """No header leads to the model of another port, nor to one of another namespace."""
+    first, second = await gateway.model("one"), await gateway.model("two", namespace="other")
     pods = [await gateway.small_pod(echo) for _ in range(2)]
-    for name, small in zip(("one", "two"), pods, strict=True):
-        await gateway.show(name, small.address, of=name)
-    for host in ("two.ml.svc", "one", "127.0.0.1"):
-        assert (await gateway.read(first, headers={"Host": host}))[0] == 200
-    assert ([len(small.seen) for small in pods]) == [3, 0]
+    await gateway.show("one", pods[0].address, of="one")
+    await gateway.show("two", pods[1].address, of="two", namespace="other")
+    named = [{"Host": host} for host in ("two.other.svc", "one", f"{gateway.address}:{second}")]
+    named += [{"x-serinus-model": str(second)}, {"x_serinus_model": str(second)}, {"x-serinus-revision": "two-1"}]
+    named += [{":authority": "two.other.svc"}, {"x-envoy-original-path": "/check/other/two/two-1"}]
+    for headers in named:
+        assert (await gateway.read(first, headers=headers))[0] in (200, 400), headers
+    assert len(pods[0].seen) >= len(named) - 1, "at most the odd name is refused"
+    assert pods[1].seen == []
     assert (await gateway.read(second))[0] == 200
-    assert ([len(small.seen) for small in pods]) == [3, 1]
+    assert len(pods[1].seen) == 1
 
 
 async def test_client_that_leaves_takes_its_request_along(gateway: Gateway) -> None:
