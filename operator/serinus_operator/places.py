@@ -120,6 +120,8 @@ class ZeroMemory:
     """Since when each pod that is not ready has been on its way, by its UID."""
     not_before: float = 0.0
     """No sleep is begun before."""
+    vain: int = 0
+    """Hand-overs in a row that the gateways did not take."""
 
 
 @dataclass(frozen=True, slots=True)

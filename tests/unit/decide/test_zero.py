@@ -179,15 +179,36 @@ def test_awake_model_that_may_sleep_has_at_least_one_pod() -> None:
     assert step(model(), seen(100), ZeroMemory(), 100, wanted=4).size == 4
 
 
-def test_failed_hand_over_is_said_and_not_tried_again_at_once() -> None:
-    given = model(LEAVING)
-    failed = after(given, (100, seen(100)), (101, seen(101, gateways=gateways(101, answered=False))))
+def fail_hand_over(memory: ZeroMemory, now: float) -> zero.Sleep:
+    """One look on the way, and one at which the gateways do not answer."""
+    on_the_way = step(model(LEAVING), seen(now), memory, now)
+    failed = step(model(LEAVING), seen(now + 1, gateways=gateways(now + 1, answered=False)), on_the_way.memory, now + 1)
     assert failed.traffic.place == AWAKE
-    later = step(model(), seen(130), failed.memory, 130)
-    assert later.traffic.place == AWAKE
-    assert later.finding
-    assert later.finding.verdict.reason is Reason.GATEWAY_UNAVAILABLE
-    assert step(model(), seen(170), later.memory, 170).traffic.place == LEAVING
+    return failed
+
+
+def test_failed_hand_over_is_tried_again_after_longer_and_longer_pauses() -> None:
+    first = fail_hand_over(ZeroMemory(), 100)
+    assert first.memory.not_before == 101 + 5
+    assert not first.finding, "one may be a moment's overload"
+    assert step(model(), seen(105), first.memory, 105).traffic.place == AWAKE
+    second = fail_hand_over(first.memory, 200)
+    assert second.memory.not_before == 201 + 10
+    assert second.finding
+    assert "Service iris" in second.finding.verdict.message
+    memory = second.memory
+    for number in range(8):
+        memory = fail_hand_over(memory, 1000.0 * (number + 1)).memory
+    assert memory.not_before == 8001 + 300
+
+
+def test_hand_over_that_succeeds_forgets_those_that_failed() -> None:
+    memory = fail_hand_over(fail_hand_over(ZeroMemory(), 100).memory, 200).memory
+    on_the_way = step(model(LEAVING), seen(300), memory, 300)
+    entry = EntryState(address="10.1.1.1", pods=1, gateways=2)
+    look = seen(301, gateways=gateways(301, answered=True), entry=entry)
+    taken = step(model(LEAVING), look, on_the_way.memory, 301)
+    assert (taken.traffic.place, taken.memory.vain, taken.finding) == (IDLING, 0, None)
 
 
 def test_missing_gateway_is_said_before_it_is_needed() -> None:
@@ -204,3 +225,10 @@ def test_wake_that_takes_its_time_is_no_trouble_until_the_deadline() -> None:
     assert early.enough == 0
     late = step(given, seen(900, ready=0, gateways=gateways(900, held=1)), early.memory, 900)
     assert (late.traffic.place, late.enough) == (WAKING, 1)
+
+
+@pytest.mark.parametrize("progress", [Progress.FAILING, Progress.WAITING], ids=["failing", "kept by something outside"])
+def test_wake_whose_pods_are_in_trouble_is_told_at_once(progress: Progress) -> None:
+    pods = {"r": workload(0, 1, pod(progress, name="p0"))}
+    look = seen(100, ready=0, gateways=gateways(100, held=1), workloads=pods)
+    assert step(model(WAKING), look, ZeroMemory(), 100).enough == 1
