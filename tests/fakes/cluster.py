@@ -149,12 +149,9 @@ class FakeCluster:
 
     def double(self, old: str, new: str, **words: str) -> None:
         """All objects of the ModelDeployment `old` once more as those of `new`, with UIDs of their own and `words`."""
-        mine = [
-            a
-            for a, m in self.objects.items()
-            if old in (a[2], m["metadata"].get("labels", {}).get(names.LABEL_DEPLOYMENT))
-        ]
-        uids = [self.objects[address]["metadata"]["uid"] for address in mine]
+        model, everything = names.LABEL_DEPLOYMENT, self.objects.items()
+        mine = [a for a, m in everything if old in (a[2], m["metadata"].get("labels", {}).get(model))]
+        uids = (self.objects[address]["metadata"]["uid"] for address in mine)
         changes = {old: new, **words, **{f'"{uid}"': f'"{uid}-{new}"' for uid in uids}}
 
         def doubled(value: Any) -> Any:
@@ -163,11 +160,10 @@ class FakeCluster:
                 text = text.replace(before, after)
             return json.loads(text)
 
-        doubles = [doubled(self.objects[address]) for address in mine]
-        applied = [key for key in self._applied if key[0] in mine]
-        self._applied |= {(tuple(doubled(a)), manager): doubled(self._applied[a, manager]) for a, manager in applied}
-        for manifest in doubles:
-            self._store("ADDED", manifest)
+        for address, manager in [key for key in self._applied if key[0] in mine]:
+            self._applied[tuple(doubled(address)), manager] = doubled(self._applied[address, manager])
+        for address in mine:
+            self._store("ADDED", doubled(self.objects[address]))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that an API server would keep over a restart."""
