@@ -9,7 +9,6 @@ from tests.unit.decide.loading import report, sample
 from tests.unit.decide.sleeping import PODS, after, gateways, model, seen, sleepy, step
 from tests.unit.decide.subjects import pod, spec, subject, workload
 
-from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ScalingStatus
 from serinus_operator.decide import zero
 from serinus_operator.places import (
