@@ -155,7 +155,7 @@ class Agent:
 
     async def _idle(self) -> bool:
         seen = await self._look()
-        return seen.live and self._hall.held() == 0 and not any(seen.active.values())
+        return not seen.silent and self._hall.held() == 0 and not any(seen.active.values())
 
     def _look_again(self) -> None:
         self._hall.update()

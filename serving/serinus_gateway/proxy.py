@@ -29,6 +29,8 @@ class Seen:
 
     live: bool = False
     """It answers, and serves."""
+    silent: bool = False
+    """It is there, and did not answer in time: what it has to do is not known."""
     draining: bool = False
     """It ends each connection with its next answer."""
     listeners_version: str = ""
@@ -58,13 +60,15 @@ class Admin:
         await self._session.close()
 
     async def look(self) -> Seen:
-        """What it tells now; nothing where it does not answer."""
+        """What it tells now; nothing where it is not there."""
         try:
             async with self._session.get("/ready") as answer:
                 state = (await answer.text()).strip()
             async with self._session.get("/stats", params={"filter": WANTED}) as answer:
                 return parse(await answer.text(), state)
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except TimeoutError:
+            return Seen(silent=True)
+        except (aiohttp.ClientError, OSError):
             return Seen()
 
     async def end_connections(self, wanted: bool) -> None:

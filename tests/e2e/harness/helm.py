@@ -47,7 +47,7 @@ def values(
             "enabled": gateways > 0,
             "replicas": max(1, gateways),
             "admissionPolicy": crd or admission_policy,
-            "resources": {part: {"requests": {"cpu": "20m", "memory": "64Mi"}} for part in ("agent", "envoy")},
+            "resources": {part: {"requests": {"cpu": "40m", "memory": "64Mi"}} for part in ("agent", "envoy")},
         },
         "watchNamespaces": list(watch),
         "crds": {"install": crd},
