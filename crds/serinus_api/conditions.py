@@ -86,8 +86,9 @@ class Reason(StrEnum):
     ENGINE_UNAVAILABLE = "EngineUnavailable"
     GATEWAY_UNAVAILABLE = "GatewayUnavailable"
 
-    # Ready, where a model may sleep
+    # Ready and Available, where a model may sleep
     ASLEEP = "Asleep"
+    WAKING = "Waking"
     WAKE_FAILED = "WakeFailed"
 
 

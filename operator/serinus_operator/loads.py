@@ -121,6 +121,8 @@ class ScalingMemory:
     writers: Writers = field(default_factory=Writers)
     coming: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Since when each pod that is not ready has been on its way, by its UID."""
+    ready_since: float | None = None
+    """Since when some pod has been ready; None: none is."""
     lacking_since: float | None = None
     """Since when there are fewer pods than there should be."""
     decided_at: float | None = None

@@ -118,8 +118,10 @@ def _looked(
         keep = max(spec.stable_window_seconds, STALE_SECONDS)
         history = fold(history, observation.load, memory.revision, keep)
     lacking_since = now.monotonic if memory.lacking_since is None else memory.lacking_since
+    ready_since = now.monotonic if memory.ready_since is None else memory.ready_since
     return replace(
         memory,
+        ready_since=ready_since if workload.ready else None,
         history=history,
         coming=begun(memory.coming, workload.pods, now.monotonic),
         lacking_since=lacking_since if _lacks_pods(workload) else None,
@@ -288,7 +290,7 @@ def _finding(
         )
         return Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, words))
     points = memory.history.points
-    since = points[-1].at if points else memory.begun
+    since = max(points[-1].at if points else memory.begun, memory.ready_since or 0.0)
     awake = subject.status.scaling is None or subject.status.scaling.state == "Awake"
     if now.monotonic - since >= STALE_SECONDS and (workload.ready or (awake and workload.replicas)):
         words = f"no pod of {memory.revision} is ready, so none tells its load; the size stays as it is"

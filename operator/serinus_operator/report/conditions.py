@@ -19,6 +19,7 @@ from typing import Literal
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import Condition
+from serinus_operator.places import RETURNING, WAKING
 from serinus_operator.state import Decision, Finding, Health, Instant, Observation, Subject, Verdict
 
 MESSAGE_LIMIT = 4096
@@ -78,6 +79,8 @@ def available(observation: Observation, decision: Decision) -> Finding:
         serving = leaving.ready
     if serving:
         return Finding("True", Verdict(Reason.SERVING, f"{stable} answers"))
+    if decision.health is Health.SETTLED and decision.traffic.place in (WAKING, RETURNING):
+        return Finding("True", Verdict(Reason.WAKING, f"{stable} wakes; requests are held until its first pod answers"))
     asked = " (spec.replicas is 0)" if decision.replicas == 0 else ""
     return Finding("False", Verdict(Reason.NO_READY_REPLICAS, f"no pod of {stable} is ready{asked}"))
 

@@ -35,7 +35,7 @@ def build_status(
             "replicas": made + sum(workload.replicas for workload in live),
             "selector": names.selector_string(subject.name),
             "summary": SummaryStatus(
-                weight="100%" if stable_ready or scaling.state == "Asleep" else "0%",
+                weight="100%" if stable_ready or scaling.state != "Awake" else "0%",
                 replicas=f"{stable_ready}/{decision.replicas}",
                 digest=_short_digest(decision, stable),
                 engine=scaling.engine,

@@ -13,10 +13,15 @@ from tests.component.reconcile.zero import (
     stage,
     state,
 )
-from tests.fakes.world import NAMESPACE, SETTINGS
+from tests.fakes.world import NAMESPACE, SETTINGS, World
 
 from serinus_api import names
-from serinus_operator.cluster.port import ENDPOINT_SLICE, SERVICE, Manifest
+from serinus_operator.cluster.port import ENDPOINT_SLICE, EVENT, SERVICE, Manifest
+
+
+def warnings(world: World) -> list[str]:
+    """What Events warned of."""
+    return [event["message"] for event in world.cluster.of(EVENT) if event["type"] == "Warning"]
 
 
 async def test_model_sleeps_when_nobody_asks_and_the_next_request_wakes_it() -> None:
@@ -28,8 +33,10 @@ async def test_model_sleeps_when_nobody_asks_and_the_next_request_wakes_it() -> 
         assert state(world) == ("Asleep", "Proxied")
         assert world.says("Ready", "True", "Asleep")
         assert world.says("Available", "True", "Asleep")
+        before = warnings(world)
         assert await plane.request()
         await awake(world)
+        assert warnings(world) == before, "a wake that is in order is no reason to warn"
         assert replicas(world) == 1
         assert world.says("Ready", "True", "Ready")
         assert not plane.lost

@@ -313,8 +313,21 @@ def test_model_that_wakes_is_not_blamed_for_having_no_pod_yet() -> None:
     assert finding.status != "False"
 
 
+def test_model_that_has_woken_is_given_time_to_be_asked() -> None:
+    """What its pods told before the sleep is long ago."""
+    first = sized(seen(looked(*[report(4)])))
+    asleep = sized(seen(None, workload(0, 0)), memory=first.memory, now=100.0)
+    woken = sized(seen(None, workload(1, 1, pod(Progress.READY, name="p0"))), memory=asleep.memory, now=101.0)
+    assert woken.finding
+    assert woken.finding.status != "False"
+    silent = sized(seen(None, workload(1, 1, pod(Progress.READY, name="p0"))), memory=woken.memory, now=112.0)
+    assert silent.finding
+    assert silent.finding.verdict.reason is Reason.METRICS_UNAVAILABLE
+
+
 def test_message_of_silence_names_the_remedy_and_no_figure_that_moves() -> None:
-    one, two = (sized(seen(None), now=second).finding for second in (20.0, 40.0))
+    first = sized(seen(None), now=1.0).memory
+    one, two = (sized(seen(None), memory=first, now=second).finding for second in (20.0, 40.0))
     assert one == two
     assert one
     assert "the size stays as it is" in one.verdict.message
