@@ -185,7 +185,7 @@ async def test_long_request_ends_though_its_pod_was_scaled_away(tmp_path: Path, 
         await gateway.api.put(PODS, {**going, "metadata": gone})
         await gateway.say("long", scaling={"engine": "Builtin", "state": "Asleep"})
         await gateway.applied("long", guarded=True)
-        later: Any = asyncio.create_task(gateway.read(port))
+        later: Any = asyncio.create_task(gateway.read(port, timeout=None))
         await gateway.until_held("long", 1)
         done, _ = await asyncio.wait([asking], timeout=35 if FULL else 3)
         assert not done, "neither cut nor refused"
