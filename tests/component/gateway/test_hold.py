@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.component.gateway.fake_api import PODS
+from dev.gateway.fake_api import PODS
 from tests.component.gateway.harness import Gateway, echo, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
