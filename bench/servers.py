@@ -50,6 +50,12 @@ class Process:
         """CPU time of the server with its helpers."""
         return sum(cpu_seconds(pid) for pid in family(self.pid))
 
+    def pin(self, core: int) -> None:
+        """Move it to another core, with all its threads and helpers."""
+        for pid in family(self.pid):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
+
     def memory_mib(self) -> float:
         """Proportional set size of the server with its helpers."""
         return sum(proportional_mib(pid) for pid in family(self.pid))

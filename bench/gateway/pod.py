@@ -1,8 +1,9 @@
-"""A pod that is woken: a process that takes a while, then answers, and says in each answer since when it was ready.
+"""Pods that are woken: each takes a while, then answers, and says in each answer since when it was ready.
 
-`python -m bench.gateway.pod '{"host": …}'`. It has a pod's two ports at a loopback address of its own, takes so many
-requests at once and twice as many in its queue, and tells its load as the runtime does. The moment is that of the
-monotonic clock, which all processes of a machine share.
+`python -m bench.gateway.pod` begins one for each line that it reads (the JSON of `Settings`), all in one process: a new
+interpreter for each would take the machine's cores just while requests are held. A pod has the two ports at a loopback
+address of its own, takes so many requests at once and twice as many in its queue, and tells its load as the runtime
+does. The moment is that of the monotonic clock, which all processes of a machine share.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass
 from bench.gateway.wire import answer, head_of, wants_close
 from serinus_api.runtime import HTTP_PORT, LOAD_PATH, METRICS_PORT, READY_PATH, LoadReport
 
+COMMAND = (sys.executable, "-m", "bench.gateway.pod")
 QUEUE = 2
 """Places in the queue per place in flight, as the runtime has by default."""
 
@@ -27,9 +29,9 @@ class Settings:
     places: int
     work_seconds: float
 
-    def command(self) -> tuple[str, ...]:
-        """The command that is this pod."""
-        return (sys.executable, "-m", "bench.gateway.pod", json.dumps(asdict(self)))
+    def line(self) -> bytes:
+        """What begins this pod."""
+        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 class Pod:
@@ -42,12 +44,11 @@ class Pod:
         self._since = 0.0
 
     async def serve(self) -> None:
-        """Load, then listen until killed."""
+        """Load, then listen."""
         await asyncio.sleep(self._settings.load_seconds)
         for port in (METRICS_PORT, HTTP_PORT):
             await asyncio.start_server(self._connected, self._settings.host, port, backlog=1024)
         self._since = time.monotonic()
-        await asyncio.Event().wait()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, request after request; none has a body."""
@@ -84,5 +85,12 @@ class Pod:
         return report.model_dump_json(by_alias=True)
 
 
+async def main() -> None:
+    """Begin pods until the input ends; they stay until then."""
+    begun = set()
+    while line := await asyncio.to_thread(sys.stdin.buffer.readline):
+        begun.add(asyncio.create_task(Pod(Settings(**json.loads(line))).serve()))
+
+
 if __name__ == "__main__":
-    asyncio.run(Pod(Settings(**json.loads(sys.argv[1]))).serve())
+    asyncio.run(main())

@@ -1,11 +1,11 @@
-"""The gateway that is measured: `serinus-gateway agent` and `envoy` as in a pod, and as much of an API server as they use.
+"""The gateway that is measured: `serinus-gateway agent` and `envoy` as in a pod, and a small API server for them.
 
 No cluster, so no kube-proxy, no operator and no other load: whoever measures puts the models and pods in.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,9 @@ class Gateway:
         """Wait until Envoy has taken so many models, each of them good. Raises RuntimeError when it does not."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                while not await self._settled(models, good):
+                while True:
+                    if await self._settled(models, good):
+                        return
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError as error:
             raise RuntimeError(f"the gateway is not ready:\n{self._programs.last_words()}") from error
@@ -62,18 +64,26 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def gateway(folder: Path, api: FakeApi, *, pinned: Iterable[str] = (), **settings: str) -> AsyncIterator[Gateway]:
-    """Start both programs, against an API server that listens already; ends them. `pinned`: the command that does so."""
+    """Start both programs, for an API server that listens already; ends them. `pinned`: what starts them."""
+    programs = prepared(folder, api, settings)
+    async with aiohttp.ClientSession(trust_env=False) as session:
+        with contextlib.ExitStack() as stack:
+            started = []
+            for command in ("envoy", "agent"):
+                process = programs.start(command, (*DIES_WITH_US, *pinned))
+                stack.callback(process.wait)
+                stack.callback(process.kill)  # a drain would only take time
+                started.append(process.pid)
+            envoy, agent = started
+            yield Gateway(api, agent, envoy, programs, session)
+
+
+def prepared(folder: Path, api: FakeApi, settings: Mapping[str, str]) -> Programs:
+    """The folder of a gateway, with what it needs to reach the API server."""
     folder.mkdir()
     programs = Programs(folder, **settings)
     programs.kubeconfig.write_text(api.kubeconfig())
-    before = (*DIES_WITH_US, *pinned)
-    async with aiohttp.ClientSession(trust_env=False) as session:
-        with contextlib.ExitStack() as stack:
-            envoy, agent = (programs.start(command, before) for command in ("envoy", "agent"))
-            for process in (agent, envoy):
-                stack.callback(process.wait)
-                stack.callback(process.kill)  # a drain would only take time
-            yield Gateway(api, agent.pid, envoy.pid, programs, session)
+    return programs
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The programs that come from Debian: which are needed, which are missing, and how they are installed, or only unpacked.
+"""The programs that come from Debian: which are needed, which are missing, how they are installed.
 
 Installing needs root and apt-get; without them the missing packages are named. No service that a package brings is
 started: a temporary policy-rc.d says no.
