@@ -9,6 +9,7 @@ notice the pod, and to hand the request over.
 
 import asyncio
 import contextlib
+import math
 import random
 import statistics
 import subprocess
@@ -111,9 +112,9 @@ def cases(size: Size) -> list[Case]:
 async def measure(folder: Path, size: Size) -> list[Line]:
     """Every case by every way."""
     plan = cases(size)
-    async with _sleepers(folder / "zero", plan) as (api, ports), _controls() as controls:
-        with _process(pod.COMMAND) as kubelet:
-            ways = [Ours(kubelet, api, ports), *(Control(kubelet, name, port) for name, port in controls.items())]
+    async with _sleepers(folder / "zero", plan) as (api, ports), controls() as ports_of:
+        with process(pod.COMMAND) as kubelet:
+            ways = [Ours(kubelet, api, ports), *(Control(kubelet, name, port) for name, port in ports_of.items())]
             ways.append(NoWake(kubelet))
             found: Wakes = {way.name: [] for way in ways}
             with step(f"{len(plan)} wakes each of {', '.join(found)} (seed {size.seed})"):
@@ -139,14 +140,14 @@ async def _sleepers(folder: Path, plan: Sequence[Case]) -> AsyncIterator[tuple[F
 
 
 @asynccontextmanager
-async def _controls() -> AsyncIterator[dict[str, int]]:
+async def controls() -> AsyncIterator[dict[str, int]]:
     """Both controls; their ports."""
     ports = {kind: free_port() for kind in KINDS}
     with contextlib.ExitStack() as stack:
         for kind, port in ports.items():
-            stack.enter_context(_process((sys.executable, "-m", "bench.gateway.controls", kind, str(port))))
+            stack.enter_context(process((sys.executable, "-m", "bench.gateway.controls", kind, str(port))))
         for port in ports.values():
-            await _until_open(LOOPBACK, port)
+            await until_open(LOOPBACK, port)
         yield ports
 
 
@@ -217,7 +218,7 @@ class NoWake(Way):
         """See `Way.wake`."""
         host = new_address()
         self.begin(host, replace(case, load_seconds=0.0))
-        await _until_open(host, HTTP_PORT)
+        await until_open(host, HTTP_PORT)
         first = await ask(HTTP_PORT, host, to=host)
         answers = await asyncio.gather(*(ask(HTTP_PORT, host, to=host) for _ in range(case.at_once)))
         return Wake(case, first.ready, tuple(answers))
@@ -234,7 +235,8 @@ async def ask(port: int, host: str, *, to: str = LOOPBACK) -> Answer:
     return Answer(sent, time.monotonic(), status, float(body) if status == 200 else 0.0)
 
 
-async def _until_open(host: str, port: int) -> None:
+async def until_open(host: str, port: int) -> None:
+    """Wait until something listens there."""
     async with asyncio.timeout(ANSWER_SECONDS):
         while True:
             try:
@@ -246,7 +248,7 @@ async def _until_open(host: str, port: int) -> None:
 
 
 @contextmanager
-def _process(command: tuple[str, ...]) -> Iterator["subprocess.Popen[bytes]"]:
+def process(command: tuple[str, ...]) -> Iterator["subprocess.Popen[bytes]"]:
     """A program, until the block ends."""
     with subprocess.Popen([*DIES_WITH_US, *command], stdin=subprocess.PIPE) as child:
         try:
@@ -282,14 +284,14 @@ def _line(what: str, found: Wakes, chosen: Callable[[Wake], bool], seed: int) ->
     added = {
         name: [value * 1e3 for wake in wakes if chosen(wake) for value in wake.added()] for name, wakes in found.items()
     }
-    words = {name: f"{statistics.median(each):.0f} / {percentile(each, 95):.0f}" for name, each in added.items()}
+    words = {name: in_short(each) for name, each in added.items()}
     others = ", ".join(f"{name} {text}" for name, text in words.items() if name != OURS)
     lost = sum(one.status != 200 for wake in found[OURS] if chosen(wake) for one in wake.answers)
     return bounded(
         GROUP,
         f"{what}: held → answered less the pod's start, p50 / p95, ms",
         f"**{words[OURS]}** ({others}); {len(added[OURS])} answered, {lost} lost",
-        number=percentile(added[OURS], 95),
+        number=percentile(added[OURS], 95) if added[OURS] else math.inf,
         at_most=AIM_MILLISECONDS,
         raw={"ms": added, "seed": seed},
     )
@@ -303,10 +305,15 @@ def _narrow_line(found: Wakes) -> Line:
         answers = [one for wake in chosen for one in wake.answers]
         good = sum(one.status == 200 for one in answers)
         added = [value * 1e3 for wake in chosen for value in wake.added()]
-        words.append(f"{name} {good} of {len(answers)}, {statistics.median(added):.0f} / {percentile(added, 95):.0f}")
+        words.append(f"{name} {good} of {len(answers)}, {in_short(added)}")
         raw[name] = {"answered": good, "asked": len(answers), "ms": added}
     what = f"from zero, 100 at once, a pod of {NARROW} places: answered, p50 / p95, ms"
     return Line(GROUP, what, "; ".join(words), raw=raw)
+
+
+def in_short(values: Sequence[float]) -> str:
+    """`p50 / p95`."""
+    return f"{statistics.median(values):.0f} / {percentile(values, 95):.0f}" if values else "none"
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
