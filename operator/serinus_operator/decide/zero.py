@@ -252,7 +252,8 @@ def _enough(there: Place, situation: Situation, workload: WorkloadState | None) 
         return 0
     if not situation.may_rest:
         return None
-    troubled = workload is not None and any(pod.progress is Progress.FAILING for pod in workload.pods)
+    kept = (Progress.FAILING, Progress.WAITING)
+    troubled = workload is not None and (workload.problem or any(pod.progress in kept for pod in workload.pods))
     return 1 if there.state is State.AWAKE or troubled or situation.lasted >= situation.deadline else 0
 
 

@@ -220,3 +220,10 @@ def test_wake_that_takes_its_time_is_no_trouble_until_the_deadline() -> None:
     assert early.enough == 0
     late = step(given, seen(900, ready=0, gateways=gateways(900, held=1)), early.memory, 900)
     assert (late.traffic.place, late.enough) == (WAKING, 1)
+
+
+@pytest.mark.parametrize("progress", [Progress.FAILING, Progress.WAITING], ids=["failing", "kept by something outside"])
+def test_wake_whose_pods_are_in_trouble_is_told_at_once(progress: Progress) -> None:
+    pods = {"r": workload(0, 1, pod(progress, name="p0"))}
+    look = seen(100, ready=0, gateways=gateways(100, held=1), workloads=pods)
+    assert step(model(WAKING), look, ZeroMemory(), 100).enough == 1
