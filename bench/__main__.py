@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--rounds",
         type=int,
-        help="interleaved rounds (default 3 of `operator`, 7 of `runtime`, 5 of `local`, 5 of `gateway`'s hop)",
+        help="interleaved rounds (default 3 of `operator`, 7 of `runtime`, 5 of `local`, 9 of `gateway`'s hop)",
     )
     return made
 

@@ -105,17 +105,18 @@ async def _measure(folder: Path, plan: Plan, size: Size) -> list[Line]:
 
 def _peers(folder: Path, plan: Plan, stack: ExitStack) -> tuple[list[Way], str]:
     """Plain Envoy, and nginx where it can be had; why not otherwise."""
-    chosen = [peers.plain_envoy(folder, free_port(), plan.backend, plan.request)]
-    missing = ""
+    made = [_started(peers.plain_envoy(folder, free_port(), plan.backend, plan.request), folder, stack)]
     try:
-        chosen.append(peers.nginx(folder, default_layout().cache, free_port(), plan.backend, plan.request))
-    except ClusterError as error:
-        missing = str(error)
-    made = []
-    for server in chosen:
-        process, _ = stack.enter_context(servers.running(server, folder / f"{server.name}.log"))
-        made.append(Way(server.name, server.port, processes=(process.pid,)))
-    return made, missing
+        server = peers.nginx(folder, default_layout().cache, free_port(), plan.backend, plan.request)
+        made.append(_started(server, folder, stack))
+    except (ClusterError, RuntimeError) as error:  # not to be downloaded, or it does not start on this machine
+        return made, " ".join(str(error).split())
+    return made, ""
+
+
+def _started(server: Server, folder: Path, stack: ExitStack) -> Way:
+    process, _ = stack.enter_context(servers.running(server, folder / f"{server.name}.log"))
+    return Way(server.name, server.port, processes=(process.pid,))
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ class Size:
 
 
 FULL = Size(
-    hop.Size(rounds=5, seconds=2.0),
+    hop.Size(rounds=9, seconds=1.0),
     zero.Size(wakes={1: 20, 25: 8, 100: 8}, narrow=3, seed=SEED),
     idle.Size(models=(0, 200, 1000), seconds=10),
 )
