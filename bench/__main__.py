@@ -10,7 +10,7 @@ from types import FrameType
 from dev.cluster.console import ClusterError, say
 from dev.demo.narration import DemoError
 
-from bench import local, operators, procfs, report, runtimes
+from bench import local, operators, procfs, report, runtimes, scaling
 from bench.gateway import measure as gateways
 from bench.report import Line
 
@@ -22,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "local", "gateway", "all"))
+    parts = ("operator", "runtime", "local", "gateway", "scaling", "all")
+    made.add_argument("what", nargs="?", default="all", choices=parts)
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
     made.add_argument(
@@ -58,6 +59,11 @@ def gateway_lines(options: argparse.Namespace) -> list[Line]:
     return gateways.measure(size.with_rounds(options.rounds) if options.rounds else size)
 
 
+def scaling_lines(options: argparse.Namespace) -> list[Line]:
+    """Our decisions against an HPA-like rule, in virtual time."""
+    return scaling.measure((10.0,) if options.quick else (3.0, 10.0, 30.0))
+
+
 def ended(number: int, _: FrameType | None) -> None:
     """SIGTERM ends the run as Ctrl-C does: what was started is stopped."""
     sys.exit(128 + number)
@@ -72,6 +78,7 @@ def main() -> int:
         "runtime": runtime_lines,
         "local": local_lines,
         "gateway": gateway_lines,
+        "scaling": scaling_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
     lines: list[Line] = []

@@ -90,7 +90,7 @@ async def _measure(folder: Path, plan: Plan, size: Size) -> list[Line]:
         backend, _ = stack.enter_context(servers.running(plan.backend, folder / "backend.log"))
         others, missing = _peers(folder, plan, stack)
         async with _ours(folder, plan.backend) as (port, running):
-            ours = Way(OURS, port, processes=(running.envoy, running.agent))
+            ours = Way(OURS, port, running.address, (running.envoy, running.agent))
             ways = [Way(DIRECT, plan.backend.port, plan.backend.host), ours, *others]
             found = {}
             with step(f"{size.rounds} rounds each of {', '.join(way.name for way in ways)}: {plan.name}"):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from dev.cluster.console import step
 from dev.gateway import fake_api
-from dev.gateway.processes import new_address
 
 from bench.gateway.running import Gateway, api_server, gateway
 from bench.procfs import cpu_seconds, proportional_mib
@@ -60,8 +59,7 @@ async def _with(folder: Path, models: int, seconds: int) -> dict[str, Cost]:
             name = f"model-{number:04}"
             api.set_replicas("ml", f"{name}-1", 0)
             await api.put(fake_api.MODELS, fake_api.model(name, FIRST_PORT + number))
-        # An address of its own: the ports are those of a cluster, and may be in use at any other.
-        async with gateway(folder, api, SERINUS_LISTEN_HOST=new_address()) as running:
+        async with gateway(folder, api) as running:  # at an address of its own, where no port is taken
             await running.until(models)
             await _until_resting(running)
             before, began = _used(running), time.monotonic()

@@ -5,7 +5,7 @@ No cluster, so no kube-proxy, no operator and no other load: whoever measures pu
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Gateway:
     api: FakeApi
     agent: int
     envoy: int
+    address: str
+    """Where its models' ports are."""
     _programs: Programs
     _session: aiohttp.ClientSession
 
@@ -63,9 +65,9 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, api: FakeApi, *, pinned: Iterable[str] = (), **settings: str) -> AsyncIterator[Gateway]:
+async def gateway(folder: Path, api: FakeApi, *, pinned: Iterable[str] = ()) -> AsyncIterator[Gateway]:
     """Start both programs, for an API server that listens already; ends them. `pinned`: what starts them."""
-    programs = prepared(folder, api, settings)
+    programs = prepared(folder, api)
     async with aiohttp.ClientSession(trust_env=False) as session:
         with contextlib.ExitStack() as stack:
             started = []
@@ -75,13 +77,13 @@ async def gateway(folder: Path, api: FakeApi, *, pinned: Iterable[str] = (), **s
                 stack.callback(process.kill)  # a drain would only take time
                 started.append(process.pid)
             envoy, agent = started
-            yield Gateway(api, agent, envoy, programs, session)
+            yield Gateway(api, agent, envoy, programs.address, programs, session)
 
 
-def prepared(folder: Path, api: FakeApi, settings: Mapping[str, str]) -> Programs:
+def prepared(folder: Path, api: FakeApi) -> Programs:
     """The folder of a gateway, with what it needs to reach the API server."""
     folder.mkdir()
-    programs = Programs(folder, **settings)
+    programs = Programs(folder)
     programs.kubeconfig.write_text(api.kubeconfig())
     return programs
 

@@ -23,13 +23,12 @@ from pathlib import Path
 from dev.cluster.console import say, step
 from dev.demo.local.leftovers import free_port
 from dev.gateway import fake_api
-from dev.gateway.fake_api import FakeApi
 from dev.gateway.processes import new_address
 
 from bench.control_plane import DIES_WITH_US
 from bench.gateway import pod, wire
 from bench.gateway.controls import KINDS
-from bench.gateway.running import api_server, gateway
+from bench.gateway.running import Gateway, api_server, gateway
 from bench.report import Line, bounded
 from bench.runtimes import rotated
 from serinus_api.runtime import HTTP_PORT
@@ -112,9 +111,9 @@ def cases(size: Size) -> list[Case]:
 async def measure(folder: Path, size: Size) -> list[Line]:
     """Every case by every way."""
     plan = cases(size)
-    async with _sleepers(folder / "zero", plan) as (api, ports), controls() as ports_of:
+    async with _sleepers(folder / "zero", plan) as (running, ports), controls() as ports_of:
         with process(pod.COMMAND) as kubelet:
-            ways = [Ours(kubelet, api, ports), *(Control(kubelet, name, port) for name, port in ports_of.items())]
+            ways = [Ours(kubelet, running, ports), *(Control(kubelet, name, port) for name, port in ports_of.items())]
             ways.append(NoWake(kubelet))
             found: Wakes = {way.name: [] for way in ways}
             with step(f"{len(plan)} wakes each of {', '.join(found)} (seed {size.seed})"):
@@ -126,7 +125,7 @@ async def measure(folder: Path, size: Size) -> list[Line]:
 
 
 @asynccontextmanager
-async def _sleepers(folder: Path, plan: Sequence[Case]) -> AsyncIterator[tuple[FakeApi, list[int]]]:
+async def _sleepers(folder: Path, plan: Sequence[Case]) -> AsyncIterator[tuple[Gateway, list[int]]]:
     """The gateway with a sleeping model for each wake, and their ports."""
     ports = [free_port() for _ in plan]
     async with api_server() as api:
@@ -136,7 +135,7 @@ async def _sleepers(folder: Path, plan: Sequence[Case]) -> AsyncIterator[tuple[F
             await api.put(fake_api.MODELS, fake_api.model(name, port, runtime={"maxConcurrency": case.places}))
         async with gateway(folder, api) as running:
             await running.until(len(plan))
-            yield api, ports
+            yield running, ports
 
 
 @asynccontextmanager
@@ -177,19 +176,20 @@ class Ours(Way):
     """The gateway asks for the pod by `/scale`; the pod has its address from the start, as after its sandbox."""
 
     name: str = field(default=OURS, init=False)
-    api: FakeApi
+    gateway: Gateway
     ports: Sequence[int]
 
     async def wake(self, number: int, case: Case) -> Wake:
         """See `Way.wake`."""
         name, host = f"model-{number}", new_address()
         begun: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self.api.on_scale = lambda *_: begun.set_result(self.begin(host, case))
-        asking = asyncio.gather(*(ask(self.ports[number], host) for _ in range(case.at_once)))
+        api, to = self.gateway.api, self.gateway.address
+        api.on_scale = lambda *_: begun.set_result(self.begin(host, case))
+        asking = asyncio.gather(*(ask(self.ports[number], host, to=to) for _ in range(case.at_once)))
         moment = await asyncio.wait_for(begun, ANSWER_SECONDS)
-        await self.api.put(fake_api.PODS, fake_api.pod(name, host, of=name, revision=f"{name}-1"))
+        await api.put(fake_api.PODS, fake_api.pod(name, host, of=name, revision=f"{name}-1"))
         answers = await asking
-        await self.api.remove(fake_api.PODS, "ml", name)
+        await api.remove(fake_api.PODS, "ml", name)
         return Wake(case, moment, tuple(answers))
 
 

@@ -33,7 +33,7 @@ class Programs:
         self._settings = {
             "KUBECONFIG": str(self.kubeconfig),
             "SERINUS_ENVOY_FOLDER": str(folder / "envoy"),
-            "SERINUS_LISTEN_HOST": "127.0.0.1",
+            "SERINUS_LISTEN_HOST": self.address,
             "SERINUS_AGENT_HOST": "127.0.0.1",
             "SERINUS_AGENT_PORT": str(self.agent_port),
             "SERINUS_HEALTH_PORT": str(free_port()),

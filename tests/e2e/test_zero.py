@@ -130,7 +130,7 @@ def test_a_sleeper_that_no_node_takes_is_told_by_the_deadline_and_wakes_once_one
         watch.lap("refused")
         assert status == 503, words
         assert re.search(r"did not answer within 10 s: \w*[sS]chedulable: .*node", words), words
-        model.wait_for("Available", "False", "NoReadyReplicas", "node")
+        model.wait_for("Ready", "False", "Unschedulable", "node")
         assert model.shown_reason() == "Unschedulable"
         world.kubectl("label", node, f"{label}=yes")
         watch = Stopwatch()

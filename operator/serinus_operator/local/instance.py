@@ -129,7 +129,7 @@ class Instance:
         )
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
-        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.add(key))
+        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.nudge(key))
         observer = Observer(
             self.cluster,
             cache,

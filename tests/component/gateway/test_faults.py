@@ -204,7 +204,7 @@ async def test_told_to_stop_it_ends_each_connection_with_its_next_answer(own: Ga
     async def until_connections(word: str | None) -> None:
         async with aiohttp.ClientSession() as keeping:
             for _ in range(1000):
-                async with keeping.get(f"http://127.0.0.1:{port}/") as answer:
+                async with keeping.get(f"http://{own.address}:{port}/") as answer:
                     assert answer.status == 200
                     if answer.headers.get("Connection") == word:
                         return
@@ -225,7 +225,7 @@ async def test_connection_ends_between_requests_after_its_time(tmp_path_factory:
     try:
         await gateway.start()
         port = await gateway.model("iris")
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(gateway.address, port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await gateway.until_held("iris", 1)
         await asyncio.sleep(1.5)
