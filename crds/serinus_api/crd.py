@@ -37,6 +37,7 @@ COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
     ("URL", "string", ".status.url", 1, "Address inside the cluster"),
     ("Digest", "string", ".status.summary.digest", 1, "First digits of the digest that is served"),
     ("Engine", "string", ".status.summary.engine", 1, "Who sizes the model"),
+    ("Since", "date", ".status.scaling.since", 1, "Time since it is in this state; models that are scaled alone"),
     (
         "Last-Request",
         "date",

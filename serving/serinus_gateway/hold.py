@@ -72,6 +72,9 @@ class Desk:
         self.waiting: OrderedDict[Waiter, None] = OrderedDict()
         """By when they came; each may leave from the middle."""
         self.released = 0
+        self.crowded = False
+        """Some were refused for want of room since the queue was empty last."""
+        self._newest_next = True
         self._parts = parts
         self._view = view
         self._revision = revision
@@ -107,8 +110,10 @@ class Desk:
         """Wait for a place. Cancelled when the client leaves, which frees its place in the queue."""
         now = self._parts.clock()
         if not self.waiting and (pod := self._take(now)):
-            self._count("passed")
+            self.count("passed")
             return Grant(pod)
+        if not self.waiting:
+            self.crowded, self._newest_next = False, True
         waiter = Waiter(now, not self._answering(now), asyncio.get_running_loop().create_future())
         self.waiting[waiter] = None
         self._work()
@@ -117,17 +122,17 @@ class Desk:
                 pod = await waiter.grant
         except TimeoutError:
             if not waiter.grant.done() or waiter.grant.cancelled():
-                self._count("expired")
+                self.count("expired")
                 return self._in_vain()
             pod = waiter.grant.result()  # it came in the same instant
         except asyncio.CancelledError:
-            self._count("left")
+            self.count("left")
             if waiter.grant.done() and not waiter.grant.cancelled():
                 self._unsent(waiter.grant.result())
             raise
         finally:
             self.waiting.pop(waiter, None)
-        self._count("released")
+        self.count("released")
         held = self._parts.clock() - waiter.came
         self._parts.telemetry.held_for(self._view.key, held)
         return Grant(pod, round(held * 1000) if waiter.cold else None)
@@ -153,11 +158,22 @@ class Desk:
     def _hand_out(self) -> None:
         now = self._parts.clock()
         while self.waiting and (pod := self._take(now)):
-            waiter, _ = self.waiting.popitem(last=False)
+            waiter = self._next()
             if waiter.grant.done():  # its client left in this very instant
                 self._unsent(pod)
             else:
                 waiter.grant.set_result(pod)
+
+    def _next(self) -> Waiter:
+        """The oldest; of a crowd the newest and the oldest by turns.
+
+        Where clients give up, the oldest is about to: pods that get it alone work for nobody. With every second place a
+        patient one does not wait in vain, as it would behind ever newer ones.
+        """
+        newest = self.crowded and self._newest_next
+        self._newest_next = not newest
+        waiter, _ = self.waiting.popitem(last=newest)
+        return waiter
 
     def _unsent(self, pod: Pod) -> None:
         """A place was given to a request that does not need it any more."""
@@ -277,7 +293,8 @@ class Desk:
         message = f"{self._view.name} did not answer within {waited} s: {trouble.reason}: {trouble.message}"
         return Refusal(trouble.reason, message)
 
-    def _count(self, outcome: str) -> None:
+    def count(self, outcome: str) -> None:
+        """One check has ended."""
         self._parts.telemetry.asked(self._view.key, self._revision, outcome)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -324,9 +341,9 @@ class Hall:
             desk = self._desks[key, revision] = Desk(self._parts, view, revision)
         limit = -(-view.activation.max_pending // self._parts.world.gateways())
         if self.held(key) >= limit:
-            return self._full(key, revision, f"{limit} requests wait for {view.name} already")
+            return self._full(desk, f"{limit} requests wait for {view.name} already")
         if self.held() >= self._max_pending:
-            return self._full(key, revision, f"{self._max_pending} requests wait in this gateway already")
+            return self._full(desk, f"{self._max_pending} requests wait in this gateway already")
         return await desk.admit()
 
     def held(self, key: ModelKey | None = None, revision: str | None = None) -> int:
@@ -342,6 +359,7 @@ class Hall:
         desk = self._desks.get((key, revision))
         return desk.released if desk else 0
 
-    def _full(self, key: ModelKey, revision: str, message: str) -> Refusal:
-        self._parts.telemetry.asked(key, revision, "rejected")
+    def _full(self, desk: Desk, message: str) -> Refusal:
+        desk.crowded = True
+        desk.count("rejected")
         return Refusal("TooManyPending", f"{message}; try again later")

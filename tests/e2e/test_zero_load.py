@@ -108,10 +108,12 @@ def test_one_of_two_gateways_goes_while_it_holds_requests(world: World, namespac
         gone = time.monotonic()
         reach(model, "Awake", seconds=90)
         time.sleep(BURST_SECONDS)
-    lost = len(prober.lost)
-    world.figures.note(f"one of two gateways is {how} while a model wakes", sent=prober.sent, lost=lost)
+    subject = f"one of two gateways is {how} while a model wakes"
     if how == "stopped":
         prober.assert_none_lost()
+        world.figures.note(subject, sent=prober.sent, lost=0)
+        return
+    world.figures.note(subject, asked=prober.sent, lost_in_flight=len(prober.lost))
     # Killed: what it held at that moment is lost, and what kube-proxy sent to it until it knew.
     late = [record for record in prober.lost if record["sent"] > gone + LEARN_SECONDS]
     assert not late, late[:3]

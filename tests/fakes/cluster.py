@@ -7,6 +7,7 @@ away. It writes down every call that would change something, and can refuse, fai
 
 import copy
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from tests.fakes.defaults import defaulted
 from tests.fakes.merge import applied, clone
 
+from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentSpec
 from serinus_operator.cluster.errors import ClusterError, Conflict, Invalid, Missing, Terminating
 from serinus_operator.cluster.port import (
@@ -144,6 +146,24 @@ class FakeCluster:
         """All objects of a kind, by name."""
         found = [self.objects[address] for address in sorted(a for a in self.objects if a[0] == kind.kind)]
         return [m for m in found if labels.items() <= m["metadata"].get("labels", {}).items()]
+
+    def double(self, old: str, new: str, **words: str) -> None:
+        """All objects of the ModelDeployment `old` once more as those of `new`, with UIDs of their own and `words`."""
+        model, everything = names.LABEL_DEPLOYMENT, self.objects.items()
+        mine = [a for a, m in everything if old in (a[2], m["metadata"].get("labels", {}).get(model))]
+        uids = (self.objects[address]["metadata"]["uid"] for address in mine)
+        changes = {old: new, **words, **{f'"{uid}"': f'"{uid}-{new}"' for uid in uids}}
+
+        def doubled(value: Any) -> Any:
+            text = json.dumps(value)
+            for before, after in changes.items():
+                text = text.replace(before, after)
+            return json.loads(text)
+
+        for address, manager in [key for key in self._applied if key[0] in mine]:
+            self._applied[tuple(doubled(address)), manager] = doubled(self._applied[address, manager])
+        for address in mine:
+            self._store("ADDED", doubled(self.objects[address]))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that an API server would keep over a restart."""

@@ -62,6 +62,22 @@ async def test_beyond_the_bound_is_refused_at_once_and_a_leaver_frees_its_place(
     assert 'serinus_gateway_cold_start_seconds_count{phase="load"}' in text
 
 
+async def test_crowd_is_served_from_both_ends(gateway: Gateway) -> None:
+    """The newest, whose client is sure to be there, and the oldest, that none waits in vain."""
+    port = await gateway.model(
+        "crowd", runtime={"maxConcurrency": 1}, scaling={"activation": {"maxPendingRequests": 4}}
+    )
+    waiting = []
+    for number in range(4):
+        waiting.append(asyncio.create_task(gateway.read(port, f"/{number}")))
+        await gateway.until_held("crowd", number + 1)
+    assert (await gateway.read(port))[0] == 503
+    small = await gateway.small_pod(echo, concurrency=1)
+    await gateway.show("a", small.address, of="crowd")
+    assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200] * 4
+    assert [request.path for request in small.seen] == ["/3", "/0", "/2", "/1"]
+
+
 async def test_all_models_together_have_a_bound_too(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, SERINUS_MAX_PENDING="3")
     try:

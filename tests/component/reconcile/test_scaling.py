@@ -9,7 +9,7 @@ from tests.fakes.world import NAMESPACE, SETTINGS, World, config_map, model
 
 from serinus_api import names
 from serinus_api.runtime import LoadReport
-from serinus_operator.cluster.errors import Missing
+from serinus_operator.cluster.errors import Missing, Unavailable
 from serinus_operator.cluster.port import AUTOSCALER, DEPLOYMENT, MODEL_DEPLOYMENT, POD, SCALED_OBJECT, Manifest
 
 SCALING: dict[str, Any] = {
@@ -199,6 +199,24 @@ def autoscaler(target: str) -> Manifest:
     spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}, "maxReplicas": 5}
     meta = {"namespace": NAMESPACE, "name": "by-hand"}
     return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": spec}
+
+
+async def test_outage_is_met_with_the_back_off_although_the_pods_are_asked_on(world: World) -> None:
+    Load(world)
+    world.apply(scaled())
+    await world.ready()
+    await world.advance(60)
+    asked = len(world.process.scraped)
+    outage = world.cluster.fail(Unavailable("no answer"), verb="list", kind=AUTOSCALER.kind)
+    await world.until(lambda: outage.struck > 0, within=60)
+    begun = outage.struck
+    await world.advance(120)
+    assert outage.struck - begun <= 20, "0.2 s doubling to 15 s; the look at the pods comes 60 times"
+    assert len(world.process.scraped) - asked >= 60
+    outage.lift()
+    load = Load(world)
+    load.requests = 18
+    await world.until(lambda: replicas(world) == 5, within=40)
 
 
 async def test_foreign_scaler_is_named_and_left_the_field(world: World) -> None:

@@ -76,7 +76,7 @@ def test_wide_table_has_the_columns_of_priority_one() -> None:
     first = models_table([model()], NOW, wide=True, namespaces=True).splitlines()[0]
     assert first.split() == [
         "NAMESPACE", "NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "STATE", "REASON", "AGE",
-        "URL", "DIGEST", "ENGINE", "LAST-REQUEST",
+        "URL", "DIGEST", "ENGINE", "SINCE", "LAST-REQUEST",
     ]  # fmt: skip
 
 
