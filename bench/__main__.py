@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [operator|runtime|local|scaling|all]`: a Markdown table; JSON in `bench/out/`."""
+"""The command line: `python -m bench [PART|all]` prints a Markdown table, and writes JSON into `bench/out/`."""
 
 import argparse
 import platform
@@ -11,6 +11,7 @@ from dev.cluster.console import ClusterError, say
 from dev.demo.narration import DemoError
 
 from bench import local, operators, procfs, report, runtimes, scaling
+from bench.gateway import measure as gateways
 from bench.report import Line
 
 QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
@@ -21,11 +22,14 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "local", "scaling", "all"))
+    parts = ("operator", "runtime", "local", "gateway", "scaling", "all")
+    made.add_argument("what", nargs="?", default="all", choices=parts)
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
     made.add_argument(
-        "--rounds", type=int, help="interleaved rounds (default 3 of `operator`, 7 of `runtime`, 5 of `local`)"
+        "--rounds",
+        type=int,
+        help="interleaved rounds (default 3 of `operator`, 7 of `runtime`, 5 of `local`, 9 of `gateway`'s hop)",
     )
     return made
 
@@ -49,6 +53,12 @@ def local_lines(options: argparse.Namespace) -> list[Line]:
     return local.measure(local.Size(starts, helps=3 if options.quick else 10, demo=not options.quick))
 
 
+def gateway_lines(options: argparse.Namespace) -> list[Line]:
+    """The hop, the way from zero, and sleeping models."""
+    size = gateways.QUICK if options.quick else gateways.FULL
+    return gateways.measure(size.with_rounds(options.rounds) if options.rounds else size)
+
+
 def scaling_lines(options: argparse.Namespace) -> list[Line]:
     """Our decisions against an HPA-like rule, in virtual time."""
     return scaling.measure((10.0,) if options.quick else (3.0, 10.0, 30.0))
@@ -67,6 +77,7 @@ def main() -> int:
         "operator": operator_lines,
         "runtime": runtime_lines,
         "local": local_lines,
+        "gateway": gateway_lines,
         "scaling": scaling_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}

@@ -4,42 +4,24 @@ Pods are small servers of the test, or real runtimes, on loopback addresses of t
 """
 
 import asyncio
-import itertools
 import json
-import os
-import socket
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
-from tests.component.gateway import fake_api
-from tests.component.gateway.fake_api import MODELS, PODS, FakeApi
+from dev.demo.local.leftovers import free_port
+from dev.gateway import fake_api
+from dev.gateway.fake_api import MODELS, PODS, FakeApi
+from dev.gateway.processes import Programs, new_address
 
 from serinus_api.gateway import GatewayReport
 from serinus_api.runtime import HTTP_PORT, METRICS_PORT, READY_PATH, LoadReport
 
 DEADLINE = 30.0
 """For anything to happen on a busy machine (seconds)."""
-COMMAND = str(Path(sys.executable).with_name("serinus-gateway"))
-
-_hosts = itertools.count(1)
-
-
-def new_address() -> str:
-    """A loopback address that no other test of this machine uses now."""
-    number = next(_hosts)
-    return f"127.{2 + os.getpid() % 200}.{number // 250}.{number % 250 + 1}"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def until(true: Callable[[], Any], what: str = "the condition") -> None:
@@ -113,19 +95,17 @@ class Gateway:
         self.folder = folder
         self._owns_api = beside is None
         self.api = beside.api if beside else FakeApi()
-        self.address = new_address()
-        self.agent_port, self.health_port = free_port(), free_port()
-        self._ports = {"CHECK": free_port(), "ADMIN": free_port()}
-        self._more = more
+        self.programs = Programs(folder, **more)
+        self.run = self.programs.start
+        self.address, self.agent_port = self.programs.address, self.programs.agent_port
         self._pods: list[SmallPod] = []
-        self._log = folder / "log"
         self.agent: subprocess.Popen[bytes]
         self.envoy: subprocess.Popen[bytes]
 
     async def start(self) -> None:
         if self._owns_api:
             await self.api.start()
-        (self.folder / "kubeconfig").write_text(self.api.kubeconfig())
+        self.programs.kubeconfig.write_text(self.api.kubeconfig())
         self.envoy = self.run("envoy")
         self.agent = self.run("agent")
         self.session = aiohttp.ClientSession(
@@ -151,23 +131,6 @@ class Gateway:
         while self._pods:
             await self._pods.pop().stop()
 
-    def run(self, command: str) -> "subprocess.Popen[bytes]":
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SERINUS", "KUBE"))}
-        told = {
-            "KUBECONFIG": str(self.folder / "kubeconfig"),
-            "SERINUS_ENVOY_FOLDER": str(self.folder / "envoy"),
-            "SERINUS_LISTEN_HOST": self.address,
-            "SERINUS_AGENT_HOST": "127.0.0.1",
-            "SERINUS_AGENT_PORT": str(self.agent_port),
-            "SERINUS_HEALTH_PORT": str(self.health_port),
-            "SERINUS_POD_IPS": self.address,
-            "SERINUS_DRAIN_SECONDS": "10",
-            **{f"SERINUS_{name}_PORT": str(port) for name, port in self._ports.items()},
-            **self._more,
-        }
-        with self._log.open("ab") as log:
-            return subprocess.Popen([COMMAND, command], env=kept | told, stderr=log, stdout=log)
-
     def kill_agent(self) -> None:
         self.agent.kill()
         self.agent.wait()
@@ -180,7 +143,7 @@ class Gateway:
         self.agent = self.run("agent")
 
     def logs(self) -> str:
-        return self._log.read_text(errors="replace")[-6000:]
+        return self.programs.last_words()
 
     async def until_ready(self) -> None:
         for _ in range(int(DEADLINE * 20)):

@@ -8,8 +8,8 @@ from collections import Counter
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.component.gateway import fake_api
-from tests.component.gateway.fake_api import PODS, SLICES
+from dev.gateway import fake_api
+from dev.gateway.fake_api import PODS, SLICES
 from tests.component.gateway.harness import Gateway, echo, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

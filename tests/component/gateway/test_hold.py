@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.component.gateway.fake_api import PODS
+from dev.gateway.fake_api import PODS
 from tests.component.gateway.harness import Gateway, echo, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

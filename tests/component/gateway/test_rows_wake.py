@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from bench.procfs import cpu_seconds, memory_mib
-from tests.component.gateway import fake_api
-from tests.component.gateway.fake_api import MODELS, PODS
-from tests.component.gateway.harness import Gateway, echo, free_port, until
+from dev.demo.local.leftovers import free_port
+from dev.gateway import fake_api
+from dev.gateway.fake_api import MODELS, PODS
+from tests.component.gateway.harness import Gateway, echo, until
 from tests.component.gateway.rows import AWAKE, FULL, note, seeded
 
 from serinus_api.runtime import PreflightReport

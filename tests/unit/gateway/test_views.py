@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.component.gateway.fake_api import model, pod
+from dev.gateway.fake_api import model, pod
 
 from serinus_api.runtime import CONFIG_ENV, ModelSource, PreflightReport, RuntimeConfig, RuntimeLimits
 from serinus_gateway.cluster.views import view_of

@@ -1,6 +1,6 @@
 """As much of an API server as the gateway uses: lists, watches, and the scale of a Deployment with its version.
 
-Objects are put in by the test. `down` makes it answer nothing, as a server does that is being restarted.
+Objects are put in by whoever started it. `down` makes it answer nothing, as a server does that is being restarted.
 """
 
 import asyncio
