@@ -65,6 +65,8 @@ class ModelView:
     match: tuple[HeaderMatch, ...] = ()
     settled: bool = True
     """Whether it is plainly awake: Envoy may choose pods by itself wherever there are ready ones."""
+    wakes: bool = True
+    """Whether a request may give it pods. One that may not sleep has its size from elsewhere, be it none."""
     created: str = ""
     """When, as Kubernetes writes it; the older of two models with one port keeps it."""
     protocol: Speech = Speech.HTTP1
