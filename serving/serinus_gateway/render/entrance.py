@@ -4,7 +4,7 @@
     any other host, /models/<namespace>/<name>/…     the model, without what stands before `…`
     anything else                                    the pages
 
-A model's requests go on to its own listener inside of Envoy, so that everything that holds for a gateway port holds here.
+A model's requests go on to its own listener inside of Envoy: what holds for a gateway port holds here.
 """
 
 from typing import Final
