@@ -150,7 +150,7 @@ async def test_verbs_speak_to_the_running_instance(folder: Path, capsys: pytest.
             return capsys.readouterr().out
 
         head, line = (await said(verbs.get, None, "default", "")).splitlines()
-        assert head.split() == ["NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "REASON", "AGE"]
+        assert head.split() == ["NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "STATE", "REASON", "AGE"]
         assert line.split()[:2] == ["a", "True"]
         whole = json.loads(await said(verbs.get, "a", "default", "json"))
         assert whole["metadata"]["name"] == "a"

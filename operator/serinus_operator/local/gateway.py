@@ -42,6 +42,7 @@ class Gateway:
         self._instance = instance
         self._feed = Feed(self._wake)
         self._dirty = False
+        self._undo: contextlib.AsyncExitStack | None = None
 
     async def start(self, host: str, port: int, pages: tuple[str, int]) -> None:
         """Until Envoy listens. Raises EnvoyFailed (local.envoy)."""
@@ -67,22 +68,23 @@ class Gateway:
 
     async def stop(self, finish_seconds: float) -> None:
         """Accept nothing more, let what is under way be answered, end."""
-        if hasattr(self, "_undo"):
+        undo, self._undo = self._undo, None
+        if undo:
             await self.agent.close_entrance(finish_seconds)
-            await self._undo.aclose()
+            await undo.aclose()
 
     async def run(self) -> None:
         """Keep both going. Returns never; raises what the agent ended with."""
         await asyncio.gather(self.envoy.keep(), self.agent.ended())
 
     async def report(self) -> GatewayReport | None:
-        """What it holds; None before it has started."""
-        return await self.agent.report() if hasattr(self, "_undo") else None
+        """What it holds; None while it does not serve."""
+        return await self.agent.report() if self._undo else None
 
     @property
     def serves(self) -> bool:
         """Whether Envoy runs and has listened."""
-        return hasattr(self, "_undo") and self.envoy.up
+        return self._undo is not None and self.envoy.up
 
     async def _ready(self) -> bool:
         return (await self.agent.report()).ready
@@ -112,9 +114,7 @@ class Gateway:
 
     def _ports(self, pod: Mapping[str, Any]) -> Ports | None:
         place = self._instance.runner.place(dict(pod))
-        if place is None or not pod.get("status", {}).get("podIP"):
-            return None
-        return Endpoint(place.host, place.http_port), Endpoint(place.host, place.metrics_port)
+        return (Endpoint(place.host, place.http_port), Endpoint(place.host, place.metrics_port)) if place else None
 
     async def _wake(self, namespace: str, revision: str, replicas: int) -> None:
         """See `Waker.wake`: only in the very version that was looked at, as on a cluster."""
