@@ -59,7 +59,6 @@ def view_of(
         weight=rollout.get("requestedWeight") or 0,
         match=tuple(HeaderMatch(one["name"], one["value"]) for one in headers) if candidate else (),
         settled=state == AWAKE and (not in_path or candidate is not None),
-        wakes=state != AWAKE or (spec.get("scaling") or {}).get("minReplicas") == 0,
         created=str(meta.get("creationTimestamp", "")),
         request_timeout_seconds=runtime.get("requestTimeoutSeconds") or 60,
         activation=_activation((spec.get("scaling") or {}).get("activation") or {}),

@@ -1,6 +1,5 @@
 """An entry port whose pods are small servers of the test: a kubelet that has them ready at once."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from tests.local.quick import QuickPods
-from tests.local.stage import Stage, model_of
+from tests.local.stage import DEADLINE_SECONDS, Stage, model_of, polled
 
 from serinus_api import names
 from serinus_api.runtime import READY_PATH
@@ -19,7 +18,6 @@ from serinus_operator.state import Manifest
 
 ABSENT = Place("127.0.0.1", 1, 1)
 """A pod that accepts nothing, although it is said to be ready."""
-DEADLINE_SECONDS = 30.0
 
 
 class ServedPods(QuickPods):
@@ -79,9 +77,7 @@ class Front(Stage):
 
     async def known(self) -> None:
         """Wait until Envoy has the model's routes, and chooses among its pods by itself."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while not await self._warm():
-                await asyncio.sleep(0.02)
+        await polled(self._warm, "Envoy chooses among the pods by itself")
 
     async def _warm(self) -> bool:
         report = await self.entry.gateway.report()

@@ -123,6 +123,15 @@ class Stage:
         return {path.name: path.read_text()[-800:] for path in (self.state / "logs").glob("*/*.log")}
 
 
+async def polled(true: Callable[[], Awaitable[Any]], what: str) -> None:
+    """Wait for a condition that nobody tells of, asked a hundred times a second."""
+    for _ in range(int(DEADLINE_SECONDS * 100)):
+        if await true():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not within {DEADLINE_SECONDS} s: {what}")
+
+
 async def under_load(call: Callable[[], Awaitable[Any]], over: asyncio.Event) -> tuple[list[Any], list[str]]:
     """Call again and again until `over`; the answers, and what went wrong."""
     answers, faults = [], []

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tests.local.front import Front
-from tests.local.stage import Stage, model_of, under_load
+from tests.local.stage import Stage, model_of, polled, under_load
 from tests.models.good import doubler
 
 from serinus_operator.cluster.port import POD
@@ -177,13 +177,16 @@ async def test_without_a_ready_pod_the_gateway_tells_the_condition_at_once(front
     """A model that may not sleep is not woken, and nobody waits for what only others can mend."""
     await front.serve(echo)
     front.unready()
-    async with asyncio.timeout(30):
-        while True:
-            async with front.direct.get(front.url("/v2")) as answer:
-                if answer.status == 503 and "no pod of m is ready" in (await answer.text()):
-                    assert answer.headers["Retry-After"] == "1"
-                    assert (await answer.json())["reason"]
-                    return
+
+    async def told() -> bool:
+        async with front.direct.get(front.url("/v2")) as answer:
+            if answer.status != 503 or "no pod of m is ready" not in await answer.text():
+                return False
+            assert answer.headers["Retry-After"] == "1"
+            assert (await answer.json())["reason"]
+            return True
+
+    await polled(told, "503 with the reason")
 
 
 async def test_unknown_addresses_are_told_what_there_is(front: Front) -> None:
@@ -274,9 +277,11 @@ async def test_stop_lets_a_request_end(front: Front) -> None:
     asking = asyncio.create_task(front.direct.get(front.url("/")))
     await arrived.wait()
     stopping = asyncio.create_task(front.entry.stop())
-    async with asyncio.timeout(30):
-        while await _accepts(front.entry.port):
-            await asyncio.sleep(0.01)
+
+    async def closed() -> bool:
+        return not await _accepts(front.entry.port)
+
+    await polled(closed, "nothing more is accepted")
     assert not stopping.done()
     go.set()
     assert await (await asking).text() == "done"
@@ -303,9 +308,12 @@ async def test_statistics_are_those_of_the_requests_that_came(front: Front) -> N
     await front.serve(saying("ok"))
     for _ in range(5):
         await (await front.direct.get(front.url("/"))).read()
-    async with asyncio.timeout(30):
-        while front.entry.stats(*KEY).requests_per_second != 0.5 or front.entry.stats(*KEY).p95_milliseconds is None:
-            await asyncio.sleep(0.05)
+
+    async def counted() -> bool:
+        seen = front.entry.stats(*KEY)
+        return seen.requests_per_second == 0.5 and seen.p95_milliseconds is not None
+
+    await polled(counted, "five requests, and how long they took")
     assert front.entry.stats("default", "other") == Stats(0.0, None)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.local.stage import Stage, condition, model_of
+from tests.local.stage import DEADLINE_SECONDS, Stage, condition, model_of, polled
 from tests.models.good import doubler
 
 from serinus_api.gateway import HEADER_COLD_START
@@ -22,7 +22,6 @@ AT_ONCE = 5
 """Models that sleep and wake side by side: each flip takes a dozen seconds."""
 RATE = 20.0
 """Requests a second, to all of them together."""
-DEADLINE_SECONDS = 60.0
 SCALING = {
     "minReplicas": 0,
     "maxReplicas": 2,
@@ -148,9 +147,11 @@ async def test_envoy_that_is_killed_comes_back_and_holds_requests(fronted: Stage
     killed = envoy.pid
     assert killed
     os.kill(killed, signal.SIGKILL)
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not (envoy.up and envoy.pid != killed):
-            await asyncio.sleep(0.01)
+
+    async def back() -> bool:
+        return envoy.up and envoy.pid != killed
+
+    await polled(back, "Envoy was started again")
     assert scaling_of(fronted)["state"] == "Asleep", "nobody needs to wake for it"
     assert HEADER_COLD_START in await ask(fronted)
 
@@ -235,8 +236,11 @@ async def test_stop_answers_what_is_held_for_a_sleeper(fronted: Stage) -> None:
     await stage.ready()
     await asleep(stage)
     asking = asyncio.create_task(ask(stage))
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not ((report := await stage.entry.gateway.report()) and report.models[0].held):
-            await asyncio.sleep(0.005)
+
+    async def held() -> bool:
+        report = await stage.entry.gateway.report()
+        return report is not None and report.models[0].held > 0
+
+    await polled(held, "the request is held")
     await stage.entry.stop()
     assert HEADER_COLD_START in await asking

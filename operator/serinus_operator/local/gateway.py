@@ -29,6 +29,7 @@ from serinus_operator.local.addresses import HOME, free_port
 from serinus_operator.local.envoy import Envoy, EnvoyFailed
 from serinus_operator.local.instance import Instance
 from serinus_operator.local.program import Program, passed_on
+from serinus_operator.places import State
 from serinus_operator.state import Manifest
 
 FOLLOWED = frozenset(kind.kind for kind in (MODEL_DEPLOYMENT, POD, ENDPOINT_SLICE))
@@ -110,7 +111,10 @@ class Gateway:
         ours = {LABEL_SLICE_MANAGER: SLICE_MANAGER, LABEL_SERVICE_NAME: name}
         led = any(one.get("endpoints") for one in self._cluster.select(ENDPOINT_SLICE, namespace, ours))
         told = {**model, "status": {**status, "stableRevision": first}}
-        return view_of(told, pods, in_path=led, locate=self._ports)
+        view = view_of(told, pods, in_path=led, locate=self._ports)
+        scaling = status.get("scaling") or {}
+        may_sleep = (model["spec"].get("scaling") or {}).get("minReplicas") == 0
+        return view and replace(view, wakes=may_sleep or scaling.get("state", State.AWAKE) != State.AWAKE)
 
     def _ports(self, pod: Mapping[str, Any]) -> Ports | None:
         place = self._instance.runner.place(dict(pod))

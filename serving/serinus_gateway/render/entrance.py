@@ -9,15 +9,14 @@ A model's requests go on to its own listener inside of Envoy: what holds for a g
 
 from typing import Final
 
-from serinus_gateway.description import Endpoint, Entrance, Fleet, Frontage, Model
+from serinus_gateway.description import Endpoint, Entrance, Fleet, Frontage, Model, Protocol
+from serinus_gateway.render.clusters import common
 from serinus_gateway.render.listeners import accepting, http_manager
-from serinus_gateway.render.words import UNLIMITED, Document, address, listener_name
+from serinus_gateway.render.words import Document, address, listener_name
 
 ENTRANCE_PATH: Final = "entrance/rds.json"
 NAME: Final = "entrance"
 PAGES: Final = "serinus-pages"
-IDLE_SECONDS: Final = 30
-"""Below the idle time of a model's listener, so that a request never meets a connection which that is closing."""
 
 
 def entrance_listener(entrance: Entrance, frontage: Frontage) -> Document:
@@ -91,14 +90,12 @@ def _name(model: Model) -> str:
 
 
 def _cluster(name: str, where: Document) -> Document:
-    limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), UNLIMITED)
     return {
         "name": name,
         "type": "STATIC",
-        "circuit_breakers": {"thresholds": [limits]},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": where}}]}],
         },
-        "common_http_protocol_options": {"idle_timeout": f"{IDLE_SECONDS}s"},
+        **common(Protocol.HTTP1),
     }
