@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [operator|runtime|local|all]`: a Markdown table, and JSON in `bench/out/`."""
+"""The command line: `python -m bench [operator|runtime|local|scaling|all]`: a Markdown table; JSON in `bench/out/`."""
 
 import argparse
 import platform
@@ -10,7 +10,7 @@ from types import FrameType
 from dev.cluster.console import ClusterError, say
 from dev.demo.narration import DemoError
 
-from bench import local, operators, procfs, report, runtimes
+from bench import local, operators, procfs, report, runtimes, scaling
 from bench.report import Line
 
 QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "local", "all"))
+    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "local", "scaling", "all"))
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
     made.add_argument(
@@ -49,6 +49,11 @@ def local_lines(options: argparse.Namespace) -> list[Line]:
     return local.measure(local.Size(starts, helps=3 if options.quick else 10, demo=not options.quick))
 
 
+def scaling_lines(options: argparse.Namespace) -> list[Line]:
+    """Our decisions against an HPA-like rule, in virtual time."""
+    return scaling.measure((10.0,) if options.quick else (3.0, 10.0, 30.0))
+
+
 def ended(number: int, _: FrameType | None) -> None:
     """SIGTERM ends the run as Ctrl-C does: what was started is stopped."""
     sys.exit(128 + number)
@@ -62,6 +67,7 @@ def main() -> int:
         "operator": operator_lines,
         "runtime": runtime_lines,
         "local": local_lines,
+        "scaling": scaling_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
     lines: list[Line] = []

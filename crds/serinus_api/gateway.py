@@ -6,14 +6,17 @@ The gateway's agent watches; the operator never calls it but for its load endpoi
                      status.stableRevision     Deployment that is woken, and whose pods take the traffic
                      status.candidateRevision  second destination, with
                      status.rollout.requestedWeight and spec.rollout.match, while a rollout runs
-                     status.scaling.state      Awake only while Direct, or in a canary whose revisions all have ready
-                                               pods; HandOver and Proxied on the way to sleep or back: Waking or Asleep
+                     status.scaling.state      Awake from when its pods take the traffic until it is Asleep; Awake, too,
+                                               while the gateways come in and the last pods are watched
+                                               (status.scaling.traffic HandOver, Proxied). Asleep and Waking: each
+                                               request is checked
                      spec.scaling.activation   bounds, deadline and first size
     Pod              labels managed-by=serinus, role=serving, deployment, revision, in the model's own namespace
                      SERINUS_RUNTIME_CONFIG    maxConcurrency of that very revision
     EndpointSlice    label endpointslice.kubernetes.io/managed-by=serinus: where it names a gateway's address, that
-                     gateway is in use: it counts towards the share of free places that each may give out, and a gateway
-                     that is told to stop serves until no slice names it
+                     gateway is in use: outside of a canary each request is checked, also of a model that is Awake; it
+                     counts towards the share of free places that each may give out, and a gateway that is told to stop
+                     serves until no slice names it
 
 The gateway writes one thing: `deployments/scale` from 0 to `initialReplicas`, with the resourceVersion of its own read.
 

@@ -2,8 +2,8 @@
 
 The pods are listed in the operator's own namespace by their labels. Their load endpoints are read only while a model
 is on its way to sleep or back, one request per gateway for all models together: models that sleep, and models that are
-plainly awake, cost nothing here. A key goes on the queue when its gateways are others than before, when none is left,
-and at each look while it is followed.
+plainly awake, cost nothing here. A key goes on the queue when its gateways are others than before; it is nudged at each
+look while it is followed, and while none is left and its traffic is led to one that was.
 """
 
 import asyncio
@@ -46,6 +46,9 @@ class Gateways:
     ask: AskGateway
     probe: Probe
     enqueue: Callable[[Key], None]
+    """Something has changed."""
+    nudge: Callable[[Key], None]
+    """Something may have: not worth another try of what has just failed."""
     active: Callable[[], bool] = lambda: True
     """Whether this process may act; one that only stands by need not know."""
     clock: Callable[[], Instant] = read_clocks
@@ -68,7 +71,7 @@ class Gateways:
         async def unanswered(_: str) -> bool:
             return False
 
-        return cls(cluster, cache, "", {}, nothing, unanswered, lambda _: None)
+        return cls(cluster, cache, "", {}, nothing, unanswered, enqueue=lambda _: None, nudge=lambda _: None)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -86,8 +89,8 @@ class Gateways:
         if found is not None:
             self._take(found)
         await self._read()
-        for key in self.followed if self.pods else {*self.followed, *self._concerned()}:
-            self.enqueue(key)
+        for key in self.followed if self.pods else {*self.followed, *self._led()}:
+            self.nudge(key)
 
     @property
     def installed(self) -> bool:
@@ -177,11 +180,17 @@ class Gateways:
 
     def _concerned(self) -> Iterator[Key]:
         """Models that sleep, may sleep, or are on the way."""
+        led = set(self._led())
         for key in self.cache.keys(MODEL_DEPLOYMENT):
             manifest = self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name) or {}
-            may_sleep = (manifest.get("spec", {}).get("scaling") or {}).get("minReplicas", 1) == 0
-            traffic = (manifest.get("status", {}).get("scaling") or {}).get("traffic", "Direct")
-            if may_sleep or traffic != "Direct":
+            if key in led or (manifest.get("spec", {}).get("scaling") or {}).get("minReplicas", 1) == 0:
+                yield key
+
+    def _led(self) -> Iterator[Key]:
+        """Models whose Service names gateways."""
+        for key in self.cache.keys(MODEL_DEPLOYMENT):
+            manifest = self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name) or {}
+            if (manifest.get("status", {}).get("scaling") or {}).get("traffic", "Direct") != "Direct":
                 yield key
 
 

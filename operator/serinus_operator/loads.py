@@ -119,8 +119,10 @@ class ScalingMemory:
     history: History = field(default_factory=History)
     surge: Surge = field(default_factory=Surge)
     writers: Writers = field(default_factory=Writers)
-    loading_since: float | None = None
-    """Since when not all of its pods are ready."""
+    coming: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Since when each pod that is not ready has been on its way, by its UID."""
+    lacking_since: float | None = None
+    """Since when there are fewer pods than there should be."""
     decided_at: float | None = None
     """When the look was made on which the last decision rests."""
     settled_at: float = 0.0

@@ -73,7 +73,9 @@ class Operator:
             start=f"{time.time_ns():x}",
         )
         fenced = FencedCluster(self.cluster, self.fence)
-        self.collector = Collector(self.cache, self.pods.load, lambda key: self.queue.add(key), active=self.fence.held)
+        self.collector = Collector(
+            self.cache, self.pods.load, lambda key: self.queue.nudge(key), active=self.fence.held
+        )
         self.gateways = Gateways(
             self.cluster,
             self.cache,
@@ -81,7 +83,8 @@ class Operator:
             settings.gateway_pod_labels or {},
             self.gateway_client.load,
             self.gateway_client.probe,
-            lambda key: self.queue.add(key),
+            enqueue=lambda key: self.queue.add(key),
+            nudge=lambda key: self.queue.nudge(key),
             active=self.fence.held,
         )
         reconciler = Reconciler(

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import aiohttp
-from pydantic import ValidationError
 
 from serinus_api.runtime import LOAD_PATH, METRICS_PORT, LoadReport
+from serinus_operator import answers
 from serinus_operator.cluster.port import Manifest
 from serinus_operator.state import SourceLook
 
 SCRAPE_SECONDS = 1.0
+REPORT_BYTES = 64 * 1024
+"""A report has two or three thousand."""
 SOURCE_SECONDS = 20.0
 """A pod looks at its source once a minute, so asking it more often than this tells nothing new."""
 
@@ -45,15 +47,8 @@ class PodMetrics:
             return None
         address, port = place
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
-            connector = aiohttp.TCPConnector(limit=0)  # waiting for a connection would count as a pod's silence
-            self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=False)
-        host = f"[{address}]" if ":" in address else address
-        try:
-            async with self._session.get(f"http://{host}:{port}{LOAD_PATH}") as response:
-                return LoadReport.model_validate_json(await response.read())
-        except (aiohttp.ClientError, TimeoutError, ValidationError):
-            return None
+            self._session = answers.session(SCRAPE_SECONDS)
+        return await answers.fetch(self._session, address, port, LOAD_PATH, LoadReport, most=REPORT_BYTES)
 
     async def look(self, pods: Sequence[Manifest]) -> SourceLook | None:
         """What these pods have found at their source; None where none has found a change and not all have answered."""

@@ -116,10 +116,12 @@ class ZeroMemory:
     """When a sign of a request was last seen; 0: not since this process began to look."""
     last_doubt: float = 0.0
     """When a pod last did not answer."""
-    loading_since: float | None = None
-    """Since when a pod is seen to load."""
+    coming: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Since when each pod that is not ready has been on its way, by its UID."""
     not_before: float = 0.0
     """No sleep is begun before."""
+    vain: int = 0
+    """Hand-overs in a row that the gateways did not take."""
 
 
 @dataclass(frozen=True, slots=True)

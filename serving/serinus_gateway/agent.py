@@ -87,6 +87,7 @@ class Agent:
         self._draining = True
         log.info("Draining", extra=fields(held=self._hall.held()))
         limit = self._settings.drain_seconds
+        await self._admin.end_connections(True)
         await _until(self._forgotten, limit)
         await asyncio.sleep(min(MIN_DRAIN_SECONDS, limit))
         await _until(self._idle, limit)
@@ -105,7 +106,7 @@ class Agent:
 
     async def report(self) -> GatewayReport:
         """What the gateway knows of itself and of each model, as of now."""
-        seen = await self._admin.look()
+        seen = await self._look()
         problem = self._problem(seen)
         models = self._fleet.models if self._fleet else ()
         return GatewayReport(
@@ -153,12 +154,19 @@ class Agent:
     def _routing(self, seen: Seen, shard: int) -> bool:
         return seen.route_versions.get(routes_name(shard)) == self._routes_versions[shard]
 
+    async def _look(self) -> Seen:
+        """What Envoy tells; one that was left draining by an agent before us, or the other way round, is put right."""
+        seen = await self._admin.look()
+        if seen.live and seen.draining != self._draining:
+            await self._admin.end_connections(self._draining)
+        return seen
+
     async def _forgotten(self) -> bool:
         return not self._world.names_us()
 
     async def _idle(self) -> bool:
-        seen = await self._admin.look()
-        return self._hall.held() == 0 and not any(seen.active.values())
+        seen = await self._look()
+        return not seen.silent and self._hall.held() == 0 and not any(seen.active.values())
 
     def _look_again(self) -> None:
         self._hall.update()

@@ -1,12 +1,13 @@
 """Requests that wait for a pod: one desk per revision, and the hall of all desks with the bounds that they share.
 
 Asked by the check server (`server.py`) for each request that Envoy holds. While something waits at a desk, and only
-then, its pods are asked every 20 ms until they answer and every 50 ms for their load, and a revision without pods is
-woken by a single task.
+then, its pods are asked every 20 ms until they answer, then for their load, and a revision without pods is woken by a
+single task; how often is said by `pauses.py`.
 """
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,15 +16,12 @@ from serinus_gateway.description import ModelKey
 from serinus_gateway.dial import Dialer
 from serinus_gateway.episode import Episode
 from serinus_gateway.logs import fields
+from serinus_gateway.pauses import ReadPause, WakePause
 from serinus_gateway.spread import Places
 from serinus_gateway.telemetry import Telemetry
 from serinus_gateway.world import ModelView, Pod, Trouble, WakeFailed, Waker, World
 
 DIAL_SECONDS: Final = 0.02
-READ_SECONDS: Final = 0.05
-WAKE_AGAIN_SECONDS: Final = 2.0
-"""A wake that was accepted shows as a pod by then; if not, it is asked for again."""
-WAKE_RETRY_SECONDS: Final = (0.25, 5.0)
 RETRY_AFTER_SECONDS: Final = 1
 
 log = logging.getLogger(__name__)
@@ -71,7 +69,8 @@ class Desk:
     """All that waits for the pods of one revision."""
 
     def __init__(self, parts: Parts, view: ModelView, revision: str) -> None:
-        self.waiting: list[Waiter] = []
+        self.waiting: OrderedDict[Waiter, None] = OrderedDict()
+        """By when they came; each may leave from the middle."""
         self.released = 0
         self._parts = parts
         self._view = view
@@ -80,14 +79,22 @@ class Desk:
         self._attended: set[str] = set()
         self._waking = False
         self._pods_came = asyncio.Event()
+        self._wake_pause = WakePause()
         self._wake_trouble: Trouble | None = None
+        """Why the API server did not take the last wake."""
+        self._vain_trouble: Trouble | None = None
+        """What was said of the pods that came of it, before they went."""
         self._episode: Episode | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def update(self, view: ModelView) -> None:
         """Take what has changed."""
-        self._view = view
+        before, self._view = self._view, view
         alive = {pod.uid for pod in self._pods}
+        if any(pod.ready for pod in self._pods):
+            self._has_answered()
+        elif before.pods_of(self._revision) and not alive and self._wake_pause.vain:
+            self._woke_in_vain(before.trouble_of(self._revision))
         for gone in self._places.keys() - alive:
             del self._places[gone]
         if alive:
@@ -103,7 +110,7 @@ class Desk:
             self._count("passed")
             return Grant(pod)
         waiter = Waiter(now, not self._answering(now), asyncio.get_running_loop().create_future())
-        self.waiting.append(waiter)
+        self.waiting[waiter] = None
         self._work()
         try:
             async with asyncio.timeout(self._view.activation.deadline_seconds):
@@ -119,8 +126,7 @@ class Desk:
                 self._unsent(waiter.grant.result())
             raise
         finally:
-            if waiter in self.waiting:
-                self.waiting.remove(waiter)
+            self.waiting.pop(waiter, None)
         self._count("released")
         held = self._parts.clock() - waiter.came
         self._parts.telemetry.held_for(self._view.key, held)
@@ -147,7 +153,7 @@ class Desk:
     def _hand_out(self) -> None:
         now = self._parts.clock()
         while self.waiting and (pod := self._take(now)):
-            waiter = self.waiting.pop(0)
+            waiter, _ = self.waiting.popitem(last=False)
             if waiter.grant.done():  # its client left in this very instant
                 self._unsent(pod)
             else:
@@ -175,72 +181,98 @@ class Desk:
 
     async def _attend(self, pod: Pod) -> None:
         """Ask one pod until nothing waits any more, or it is gone."""
+        pause = ReadPause()
         try:
             while self.waiting and any(pod.uid == one.uid for one in self._pods):
-                pause = await self._ask(pod)
+                free = await self._ask(pod)
                 self._hand_out()
                 if self.waiting:
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(DIAL_SECONDS if free is None else pause.after(free, len(self._attended)))
         finally:
             self._attended.discard(pod.uid)
         self._work()
 
-    async def _ask(self, pod: Pod) -> float:
-        """Learn how many places a pod has; the seconds until it should be asked again."""
+    async def _ask(self, pod: Pod) -> int | None:
+        """Learn how many places a pod has; None: it does not answer."""
         dialer, clock = self._parts.dialer, self._parts.clock
         places = self._places.get(pod.uid)
         if places is None and not await dialer.answers(pod):
-            return DIAL_SECONDS
+            return None
         report = await dialer.load(pod)
         if report is None and not await dialer.answers(pod):
             self._places.pop(pod.uid, None)
-            return DIAL_SECONDS
+            return None
         places = self._places.setdefault(pod.uid, Places(pod.concurrency))
         if report:
             places.read(report, clock(), self._parts.world.gateways())
         else:
             places.guess(clock(), self._parts.world.gateways())
+        self._has_answered()
         if self._episode:
             self._episode.reached("load", clock())
             self._episode = None
-        return READ_SECONDS
+        return places.left(clock())
 
     async def _wake(self) -> None:
         """Ask for the first pods until there are some: the only task that does so for this revision."""
-        self._episode = self._episode or Episode(self._parts.clock(), self._parts.telemetry.cold_start)
-        pause, longest = WAKE_RETRY_SECONDS
+        clock = self._parts.clock
+        self._episode = self._episode or Episode(clock(), self._parts.telemetry.cold_start)
         try:
             while self.waiting and not self._pods:
                 self._pods_came.clear()
-                woken = await self._wake_once()
-                wait, pause = (WAKE_AGAIN_SECONDS, pause) if woken else (pause, min(2 * pause, longest))
+                if not self._wake_pause.left(clock()):
+                    await self._wake_once()
                 try:
-                    await asyncio.wait_for(self._pods_came.wait(), wait)
+                    await asyncio.wait_for(self._pods_came.wait(), self._wake_pause.left(clock()))
                 except TimeoutError:
                     continue
         finally:
             self._waking = False
         self._work()
 
-    async def _wake_once(self) -> bool:
-        key, replicas = self._view.key, self._view.activation.initial_replicas
+    async def _wake_once(self) -> None:
+        key, replicas, clock = self._view.key, self._view.activation.initial_replicas, self._parts.clock
         try:
             await self._parts.waker.wake(self._view.namespace, self._revision, replicas)
         except WakeFailed as error:
             if self._wake_trouble is None:
                 log.warning("Cannot wake", extra=fields(model="/".join(key), revision=self._revision, why=str(error)))
             self._wake_trouble = Trouble("WakeFailed", str(error))
+            self._wake_pause.refused(clock())
             self._parts.telemetry.woke(key, "failed")
-            return False
+            return
         self._wake_trouble = None
+        self._wake_pause.taken(clock())
         self._parts.telemetry.woke(key, "asked")
+        self._parts.telemetry.wake_pause(key, self._revision, self._wake_pause.left(clock()))
         log.info("Woke revision", extra=fields(model="/".join(key), revision=self._revision, replicas=replicas))
         if self._episode:
-            self._episode.reached("wake", self._parts.clock())
-        return True
+            self._episode.reached("wake", clock())
+
+    def _has_answered(self) -> None:
+        """A pod is there: what was in vain before does not count any more."""
+        if self._wake_pause.vain:
+            self._parts.telemetry.wake_pause(self._view.key, self._revision, 0.0)
+        self._wake_pause.answered()
+        self._vain_trouble = None
+
+    def _woke_in_vain(self, why: Trouble) -> None:
+        """The pods that we have asked for are gone, and none of them has answered: the next wake comes later."""
+        key, now = self._view.key, self._parts.clock()
+        self._wake_pause.gone(now)
+        self._vain_trouble = why
+        pause = self._wake_pause.left(now)
+        self._parts.telemetry.woke(key, "vain")
+        self._parts.telemetry.wake_pause(key, self._revision, pause)
+        facts = fields(
+            model="/".join(key), revision=self._revision, times=self._wake_pause.vain, next_in_seconds=pause,
+            why=f"{why.reason}: {why.message}",
+        )  # fmt: skip
+        log.warning("Woke in vain", extra=facts)
 
     def _in_vain(self) -> Refusal:
-        trouble = self._wake_trouble or self._view.trouble_of(self._revision)
+        told = self._view.troubles.get(self._revision)
+        trouble = self._wake_trouble or told or self._vain_trouble or self._view.trouble_of(self._revision)
         waited = self._view.activation.deadline_seconds
         message = f"{self._view.name} did not answer within {waited} s: {trouble.reason}: {trouble.message}"
         return Refusal(trouble.reason, message)

@@ -9,6 +9,8 @@ from typing import Final
 import aiohttp
 
 ANSWER_SECONDS: Final = 2.0
+LIVE: Final = "LIVE"
+DRAINING: Final = "DRAINING"
 WANTED: Final = (
     r"^http\.model-[0-9]+\.(downstream_rq_active|downstream_rq_total)$"
     r"|^http\..*\.rds\.models-[0-9]+\.version_text$"
@@ -28,6 +30,11 @@ class Seen:
     """What Envoy tells of itself."""
 
     live: bool = False
+    """It answers, and serves."""
+    silent: bool = False
+    """It is there, and did not answer in time: what it has to do is not known."""
+    draining: bool = False
+    """It ends each connection with its next answer."""
     listeners_version: str = ""
     """Of the latest list, once each of its listeners is open."""
     route_versions: Mapping[str, str] = field(default_factory=dict)
@@ -69,14 +76,24 @@ class Admin:
             return {}
 
     async def look(self) -> Seen:
-        """What it tells now; nothing where it does not answer."""
+        """What it tells now; nothing where it is not there."""
         try:
             async with self._session.get("/ready") as answer:
-                live = answer.status == 200
+                state = (await answer.text()).strip()
             async with self._session.get("/stats", params={"filter": WANTED}) as answer:
-                return parse(await answer.text(), live)
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                return parse(await answer.text(), state)
+        except TimeoutError:
+            return Seen(silent=True)
+        except (aiohttp.ClientError, OSError):
             return Seen()
+
+    async def end_connections(self, wanted: bool) -> None:
+        """Have it end each connection with its next answer, while it goes on listening; or no longer.
+
+        Where it does not answer, the next look tells.
+        """
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            await self._session.post(f"/healthcheck/{'fail' if wanted else 'ok'}")
 
 
 def parse_latencies(text: str) -> dict[str, float]:
@@ -85,8 +102,8 @@ def parse_latencies(text: str) -> dict[str, float]:
     return {one["listener"]: float(one["late"]) for one in found if one["late"] != "nan"}
 
 
-def parse(text: str, live: bool) -> Seen:
-    """Envoy's plain statistics, `name: value` a line; text values are quoted."""
+def parse(text: str, state: str) -> Seen:
+    """Envoy's plain statistics, `name: value` a line; text values are quoted. `state` is its word on itself."""
     lists: dict[str, str] = {}
     routes: dict[str, str] = {}
     counts: dict[str, dict[str, int]] = {"downstream_rq_active": {}, "downstream_rq_total": {}}
@@ -103,7 +120,8 @@ def parse(text: str, live: bool) -> Seen:
             lists[name] = value
     warming = lists.get("listener_manager.total_listeners_warming") != "0"
     return Seen(
-        live=live,
+        live=state in (LIVE, DRAINING),
+        draining=state == DRAINING,
         listeners_version="" if warming else lists.get("listener_manager.lds.version_text", ""),
         route_versions=routes,
         active=counts["downstream_rq_active"],

@@ -25,8 +25,15 @@ class Telemetry:
             registry=registry,
         )
         self._wakes = Counter(
-            "serinus_gateway_wakes_total", "Attempts to start a revision.", (*MODEL, "outcome"), registry=registry
-        )
+            "serinus_gateway_wakes_total",
+            "Attempts to start a revision: asked and failed ones, and those in vain, whose pods went unanswered.",
+            (*MODEL, "outcome"), registry=registry,
+        )  # fmt: skip
+        self._pause = Gauge(
+            "serinus_gateway_wake_pause_seconds",
+            "How long after a start the next one comes while no pod answers; longer each time, 0 once one did.",
+            (*MODEL, "revision"), registry=registry,
+        )  # fmt: skip
         self._cold = Histogram(
             "serinus_gateway_cold_start_seconds",
             "From the first request that found no pod to a pod that answers, by phase.",
@@ -54,6 +61,10 @@ class Telemetry:
     def woke(self, key: ModelKey, outcome: str) -> None:
         """A revision was asked to start."""
         self._wakes.labels(*key, outcome).inc()
+
+    def wake_pause(self, key: ModelKey, revision: str, seconds: float) -> None:
+        """The next wake of a revision comes so much later."""
+        self._pause.labels(*key, revision).set(seconds)
 
     def cold_start(self, phase: str, seconds: float) -> None:
         """A phase of a cold start is over."""

@@ -1,17 +1,25 @@
 """Sizes that follow the demand on a real cluster, without metrics-server, Prometheus or KEDA; who else writes them."""
 
+import json
+import os
 import re
 import subprocess
+import time
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.harness import oip
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
-from tests.models import doubler
+from tests.models import doubler, slow
+
+from serinus_api.runtime import HTTP_PORT, LOAD_PATH, METRICS_PORT
 
 LIGHT, HEAVY = 4.0, 26.0
 """Requests per second: less than one pod bears, and what five of them bear."""
@@ -112,6 +120,23 @@ def test_kubectl_scale_is_refused_under_scaling_and_works_without(world: World, 
     assert "ScalingActive" not in model.conditions()
 
 
+def test_a_long_request_outlives_the_scale_down_of_its_pod(world: World, namespace: str) -> None:
+    seconds = 35 if os.environ.get("SERINUS_FULL") else 8
+    model = world.model(namespace, "patient")
+    model.apply_onnx(slow(), replicas=3, runtime={"requestTimeoutSeconds": 120, "maxConcurrency": 1})
+    model.wait_ready()
+    addresses = [pod["status"]["podIP"] for pod in model.pods()]
+    rounds = round(seconds / min(run_rounds(address, model, 2000) / 2000 for address in addresses))
+    with ThreadPoolExecutor(len(addresses)) as pool:
+        answers = [pool.submit(run_rounds, address, model, rounds) for address in addresses]
+        wait_for(lambda: sum(map(in_flight, addresses)) == 3, seconds=20, what="each pod works on one")
+        model.kubectl("scale", f"mdep/{model.name}", "--replicas=1")
+        wait_for(lambda: len(model.incarnations()) == 1, seconds=30, what="two pods are told to stop")
+        assert not any(answer.done() for answer in answers), "the requests were too short for this machine"
+        lasted = [answer.result() for answer in answers]
+    world.figures.note("requests whose pod is scaled away", sent=3, lost=0, seconds=round(max(lasted), 1))
+
+
 def test_an_autoscaler_of_somebody_else_is_named_and_left_the_field(world: World, namespace: str) -> None:
     model = world.model(namespace, "shared")
     model.apply_onnx(doubler(2.0), scaling=SCALING)
@@ -177,3 +202,21 @@ def named(model: Model, kind: str, name: str) -> dict[str, Any]:
     """The object as kubectl reads it; empty where there is none."""
     done = model.kubectl.try_("get", kind, name, "-o", "name")
     return model.kubectl.json(kind, name) if done.returncode == 0 else {}
+
+
+def run_rounds(address: str, model: Model, rounds: int) -> float:
+    """Seconds that a request of so many rounds takes at one pod."""
+    tensor = {"name": "rounds", "datatype": "INT64", "shape": [1], "data": [rounds]}
+    body = json.dumps({"inputs": [tensor]}).encode()
+    request = urllib.request.Request(f"http://{address}:{HTTP_PORT}/v2/models/{model.name}/infer", data=body)
+    began = time.monotonic()
+    with urllib.request.urlopen(request, timeout=120) as response:
+        assert response.status == 200
+        response.read()
+    return time.monotonic() - began
+
+
+def in_flight(address: str) -> int:
+    """Requests that a pod works on."""
+    found: int = oip.get_json(f"http://{address}:{METRICS_PORT}{LOAD_PATH}")["inFlight"]
+    return found

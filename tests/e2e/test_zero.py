@@ -1,79 +1,40 @@
-"""Models that sleep and wake on a real cluster, with nothing in it but Serinus: no request is lost on the way.
+"""A model sleeps and wakes on a real cluster, with nothing in it but Serinus, and what else may happen meanwhile."""
 
-`SERINUS_FULL=1` asks for as many flips as the design promises; without it there are fewer.
-"""
-
-import os
+import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.harness import oip
 from tests.e2e.harness.helm import Release
-from tests.e2e.harness.models import Model
+from tests.e2e.harness.sleepers import DOUBLED, SLEEPY, ask, reach, scaling, sleepy
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
 from serinus_api import names
-from serinus_api.gateway import LABEL_SERVICE_NAME, LABEL_SLICE_MANAGER, SLICE_MANAGER
+from serinus_api.gateway import AGENT_PORT, LABEL_SERVICE_NAME, LABEL_SLICE_MANAGER, METRICS_PATH, SLICE_MANAGER
 
 pytestmark = pytest.mark.own_operator
-FLIPS = 50 if os.environ.get("SERINUS_FULL") else 5
-RATE = 20.0
-BURST_SECONDS = 4.0
-SLEEPY: dict[str, Any] = {
-    "minReplicas": 0,
-    "maxReplicas": 2,
-    "stableWindowSeconds": 6,
-    "scaleToZero": {"gracePeriodSeconds": 2},
-}
-SLEEP_SECONDS = 60.0
 OURS = {LABEL_SLICE_MANAGER: SLICE_MANAGER}
-DOUBLED = {"y": [[2.0, 4.0, 6.0, 8.0]]}
+COLD_SERIES = "serinus_gateway_cold_start_seconds_sum"
 
 
-def scaling(model: Model) -> dict[str, Any]:
-    found: dict[str, Any] = model.status().get("scaling", {})
+def phases(release: Release) -> dict[str, float]:
+    """Seconds by phase of all cold starts that the release's gateways saw."""
+    found: dict[str, float] = {}
+    for pod in release.gateways():
+        _, text = ask(f"http://{pod['status']['podIP']}:{AGENT_PORT}{METRICS_PATH}")
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == COLD_SERIES:
+                    phase = sample.labels["phase"]
+                    found[phase] = round(found.get(phase, 0.0) + sample.value, 3)
     return found
 
 
-def reach(model: Model, state: str, seconds: float = SLEEP_SECONDS) -> None:
-    """Wait for a state; asleep means that no pod is left, awake that the pods take the traffic."""
-
-    def there() -> bool:
-        told = scaling(model)
-        if told.get("state") != state:
-            return False
-        return not model.pods() if state == "Asleep" else told.get("traffic") == "Direct"
-
-    wait_for(there, seconds=seconds, what=f"{model.name} is {state}", describe=lambda: f"{scaling(model)}")
-
-
-def sleepy(world: World, namespace: str, name: str, *, gateways: int = 2) -> tuple[Release, Model]:
-    """A release with gateways, and a model of its own that may sleep."""
-    release = world.own_release(namespace, gateways=gateways)
-    model = world.model(namespace, name)
-    model.apply_onnx(doubler(2.0), scaling=SLEEPY)
-    model.wait_ready()
-    return release, model
-
-
-def ask(url: str, host: str = "") -> int:
-    """The status of the model's metadata, asked for with a Host header of one's own."""
-    request = urllib.request.Request(url, headers={"Host": host} if host else {})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
 def test_a_model_sleeps_when_nobody_asks_and_a_request_wakes_it(world: World, namespace: str) -> None:
-    _, model = sleepy(world, namespace, "drowsy")
+    release, (model,) = sleepy(world, namespace, "drowsy")
     url, watch = model.url, Stopwatch()
     reach(model, "Asleep")
     watch.lap("to sleep")
@@ -88,57 +49,21 @@ def test_a_model_sleeps_when_nobody_asks_and_a_request_wakes_it(world: World, na
     cold = time.monotonic() - began
     reach(model, "Awake")
     watch.lap("awake again")
-    assert not model.api.list("endpointslices", namespace, {LABEL_SERVICE_NAME: model.name, **OURS})
+    in_path = {LABEL_SERVICE_NAME: model.name, **OURS}
+    wait_for(
+        lambda: not model.api.list("endpointslices", namespace, in_path), seconds=10, what="no slice leads to a gateway"
+    )
     described = model.kubectl("describe", "mdep", model.name)
     assert "Asleep, 0 replicas" in described
     assert "Waking, 1 replicas" in described
     world.figures.note("sleep and wake", cold_seconds=round(cold, 2), **watch.laps)
-
-
-@pytest.mark.long
-def test_flips_under_load_lose_nothing(world: World, namespace: str) -> None:
-    _, model = sleepy(world, namespace, "flipping")
-    sent = 0
-    for _ in range(FLIPS):
-        reach(model, "Asleep")
-        with model.probe(rate=RATE) as prober:
-            reach(model, "Awake")
-            time.sleep(BURST_SECONDS)
-        prober.assert_none_lost()
-        sent += len(prober.records)
-    world.figures.note(f"{FLIPS} flips between sleep and wake at {RATE:g} requests/s", sent=sent, lost=0)
-
-
-def test_requests_around_the_decision_to_sleep_are_answered(world: World, namespace: str) -> None:
-    _, model = sleepy(world, namespace, "interrupted")
-    url, trials = model.url, 400 if os.environ.get("SERINUS_FULL") else 20
-    moments: dict[str, Callable[[], bool]] = {
-        "HandOver": lambda: scaling(model).get("traffic") == "HandOver",
-        "Proxied": lambda: scaling(model).get("traffic") == "Proxied" and scaling(model)["state"] == "Awake",
-        "Asleep": lambda: scaling(model).get("state") == "Asleep",
-    }
-    for trial in range(trials):
-        name = list(moments)[trial % len(moments)]
-        wait_for(moments[name], seconds=SLEEP_SECONDS, what=name, describe=lambda: f"{scaling(model)}")
-        time.sleep(0.05 * (trial // len(moments) % 20))
-        assert oip.predict(url, model.name) == DOUBLED, f"trial {trial}: {name}"
-        reach(model, "Awake")
-    world.figures.note("requests around the decision to sleep", sent=trials, lost=0)
-
-
-def test_a_sleeper_is_woken_by_cluster_address_and_with_an_odd_host(world: World, namespace: str) -> None:
-    _, model = sleepy(world, namespace, "odd")
-    path = f"{model.url}/v2/models/{model.name}"
-    for host in ("", "models.example.org", "10.0.0.1", "odd.example:8443"):
-        reach(model, "Asleep")
-        assert ask(path, host) == 200, f"Host: {host}"
-        reach(model, "Awake")
+    world.figures.note("a cold start by phase, seconds", **phases(release))
 
 
 def test_a_hand_that_scales_up_at_the_moment_of_going_to_sleep_is_heard(world: World, namespace: str) -> None:
-    _, model = sleepy(world, namespace, "raised")
+    _, (model,) = sleepy(world, namespace, "raised")
     for delay in (0.0, 0.02, 0.05, 0.1, 0.3):
-        wait_for(lambda: scaling(model).get("state") == "Asleep", seconds=SLEEP_SECONDS, what="it falls asleep")
+        wait_for(lambda: scaling(model).get("state") == "Asleep", seconds=60, what="it falls asleep")
         time.sleep(delay)
         model.api.patch("deployments", namespace, f"{model.stable}/scale", {"spec": {"replicas": 2}})
         wait_for(lambda: scaling(model).get("state") == "Waking", seconds=10, what="it wakes")
@@ -149,7 +74,7 @@ def test_a_hand_that_scales_up_at_the_moment_of_going_to_sleep_is_heard(world: W
 
 
 def test_sleepers_are_led_back_to_pods_when_the_last_gateway_is_gone(world: World, namespace: str) -> None:
-    _, model = sleepy(world, namespace, "stranded", gateways=1)
+    _, (model,) = sleepy(world, namespace, "stranded", gateways=1)
     reach(model, "Asleep")
     (gateway,) = model.api.list("deployments", namespace, {"app.kubernetes.io/component": "gateway"})
     watch = Stopwatch()
@@ -165,7 +90,7 @@ def test_sleepers_are_led_back_to_pods_when_the_last_gateway_is_gone(world: Worl
 
 
 def test_a_sleeper_wakes_while_the_operator_is_down(world: World, namespace: str) -> None:
-    release, model = sleepy(world, namespace, "alone")
+    release, (model,) = sleepy(world, namespace, "alone")
     reach(model, "Asleep")
     release.scale(0)
     assert oip.predict(model.url, model.name) == DOUBLED
@@ -176,3 +101,77 @@ def test_a_sleeper_wakes_while_the_operator_is_down(world: World, namespace: str
     watch.lap("awake in the status")
     assert names.LABEL_PROXIED not in (model.api.get("services", namespace, model.name) or {})["spec"]["selector"]
     world.figures.note("the operator comes back to a model that was woken without it", **watch.laps)
+
+
+def test_a_new_version_of_a_sleeper_is_tried_and_sleeps_on(world: World, namespace: str) -> None:
+    _, (model,) = sleepy(world, namespace, "renewed")
+    reach(model, "Asleep")
+    first = model.stable
+    model.apply_onnx(doubler(3.0), "second", scaling=SLEEPY)
+    wait_for(lambda: model.stable != first, seconds=90, what="the new version is stable", describe=model.brief)
+    reach(model, "Asleep")
+    assert oip.predict(model.url, model.name) == {"y": [[3.0, 6.0, 9.0, 12.0]]}
+
+
+def test_a_sleeper_that_no_node_takes_is_told_by_the_deadline_and_wakes_once_one_does(
+    world: World, namespace: str
+) -> None:
+    label = f"e2e-{namespace[-5:]}"
+    node = world.kubectl("get", "nodes", "-o", "name").split()[0]
+    world.kubectl("label", node, f"{label}=yes")
+    try:
+        runtime = {"nodeSelector": {label: "yes"}}
+        sleeping = {**SLEEPY, "activation": {"deadlineSeconds": 10}}
+        _, (model,) = sleepy(world, namespace, "homeless", scaling=sleeping, runtime=runtime)
+        reach(model, "Asleep")
+        world.kubectl("label", node, f"{label}-")
+        watch = Stopwatch()
+        status, words = ask(f"{model.url}/v2/models/{model.name}")
+        watch.lap("refused")
+        assert status == 503, words
+        assert re.search(r"did not answer within 10 s: \w*[sS]chedulable: .*node", words), words
+        model.wait_for("Ready", "False", "Unschedulable", "node")
+        assert model.shown_reason() == "Unschedulable"
+        world.kubectl("label", node, f"{label}=yes")
+        watch = Stopwatch()
+        wait_for(lambda: ask(f"{model.url}/v2/models/{model.name}")[0] == 200, seconds=60, what="it wakes on the node")
+        watch.lap("answered again")
+        world.figures.note("a sleeper that no node takes", **watch.laps)
+    finally:
+        world.kubectl.try_("label", node, f"{label}-")
+
+
+def test_the_gateway_may_wake_what_is_ours_and_nothing_else(world: World, namespace: str) -> None:
+    release = world.own_release(namespace, gateways=1, admission_policy=True)
+    model = world.model(namespace, "fenced")
+    model.apply_onnx(doubler(2.0), scaling=SLEEPY)
+    model.wait_ready()
+    foreign = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "theirs"},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "theirs"}},
+            "template": {
+                "metadata": {"labels": {"app": "theirs"}},
+                "spec": {"containers": [{"name": "main", "image": world.images.runtime}]},
+            },
+        },
+    }
+    model.kubectl.apply(foreign)
+    (gateway,) = release.gateways()
+    account = f"--as=system:serviceaccount:{namespace}:{gateway['spec']['serviceAccountName']}"
+
+    def scale(deployment: str, replicas: int) -> str:
+        words = ("patch", "deployment", deployment, "--subresource=scale", "--type=merge", "--dry-run=server", account)
+        return model.kubectl.try_(*words, "-p", f'{{"spec":{{"replicas":{replicas}}}}}').stderr
+
+    wait_for(
+        lambda: "the gateway only wakes models of Serinus" in scale("theirs", 1), seconds=30, what="the policy is there"
+    )
+    assert "the gateway only wakes what has no replicas" in scale(model.stable, 5)
+    assert "the gateway only wakes what has no replicas" in scale(model.stable, 0)
+    reach(model, "Asleep")
+    assert scale(model.stable, 1) == ""
+    assert oip.predict(model.url, model.name) == DOUBLED

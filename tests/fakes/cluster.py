@@ -142,7 +142,7 @@ class FakeCluster:
 
     def of(self, kind: Kind, **labels: str) -> list[Manifest]:
         """All objects of a kind, by name."""
-        found = [m for (k, _, _), m in sorted(self.objects.items()) if k == kind.kind]
+        found = [self.objects[address] for address in sorted(a for a in self.objects if a[0] == kind.kind)]
         return [m for m in found if labels.items() <= m["metadata"].get("labels", {}).items()]
 
     def snapshot(self) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Plane:
         self.doubt = False
         """Pods do not tell their load."""
         self.patience = EMPTY_SECONDS
+        self.watches = True
+        """Whether it is checked at each change that every Service leads somewhere; for many models that takes long."""
         self._views: dict[str, tuple[tuple[str, str], ...]] = {}
         self._ready_at: dict[tuple[str, int], float] = {}
         self._raised: set[str] = set()
@@ -263,7 +265,7 @@ class Plane:
             self._raised.discard(status.get("stableRevision", ""))
 
     def _look_at_addresses(self) -> None:
-        for manifest in self.world.cluster.of(MODEL_DEPLOYMENT):
+        for manifest in self.world.cluster.of(MODEL_DEPLOYMENT) if self.watches else ():
             name, status = manifest["metadata"]["name"], manifest.get("status", {})
             could = self._ready(status.get("stableRevision", "")) or any(g.alive for g in self.gateways.values())
             entry = self.world.entry(name)

@@ -96,7 +96,7 @@ class Process:
         self.asked: list[str] = []
         self.scraped: list[str] = []
         self.collector = Collector(
-            self.cache, self._load, lambda key: self.queue.add(key), active=self.fence.held, clock=world.now
+            self.cache, self._load, lambda key: self.queue.nudge(key), active=self.fence.held, clock=world.now
         )
         self.gateways = Gateways(
             connection,
@@ -105,7 +105,8 @@ class Process:
             settings.gateway_pod_labels or {},
             world.ask_gateway,
             world.probe,
-            lambda key: self.queue.add(key),
+            enqueue=lambda key: self.queue.add(key),
+            nudge=lambda key: self.queue.nudge(key),
             active=self.fence.held,
             clock=world.now,
         )

@@ -44,6 +44,7 @@ OPTIONS = RenderOptions(
     allow_hosts=("minio.storage:9000",),
     operator_namespace="serinus-system",
     operator_labels={"app.kubernetes.io/name": "serinus-operator"},
+    gateway_labels={"app.kubernetes.io/name": "serinus-gateway"},
 )
 
 

@@ -9,6 +9,7 @@ between two looks, its gauges only what is so now: a model that answers in a mil
 
 Counters that went back, or are younger than the last look, are those of a new process and count from zero. A pod that
 does not answer is taken to bear what it bore when it last did; one that never did adds nothing, and `silent` says so.
+So does one that answers what cannot be: pods run what their users brought, and no figure of theirs is trusted.
 """
 
 import math
@@ -22,6 +23,10 @@ TICK_SECONDS = 2.0
 """The pods of a model that is awake are asked this often."""
 STALE_SECONDS = 10.0
 """The last answers are good for this long."""
+SHORTEST_SECONDS = TICK_SECONDS / 2
+"""Between two answers of a pod lies at least this: a clock of its own that hardly moves makes no endless rate."""
+MOST = 1e15
+"""No figure of a pod is larger; what is can overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,12 @@ class Demand:
 
 
 def is_sane(report: LoadReport) -> bool:
-    """Whether all numbers can be true: finite and not below zero."""
+    """Whether all numbers can be true: not below zero, and finite."""
     numbers: list[float] = [report.in_flight, report.queued, report.busy_seconds, *report.arrivals.values()]
     numbers += [n for n in (report.uptime_seconds, report.cpu_seconds) if n is not None]
     numbers += report.latency_counts or ()
     buckets = report.latency_counts is None or len(report.latency_counts) == len(LATENCY_BUCKETS) + 1
-    return buckets and all(math.isfinite(number) and number >= 0 for number in numbers)
+    return buckets and all(0 <= number <= MOST for number in numbers)
 
 
 def fold(history: History, sample: LoadSample, revision: str, keep_seconds: float) -> History:
@@ -115,6 +120,7 @@ def _past(before: PodPast | None, report: LoadReport, at: float, looked_at: floa
         seconds = since
     if not math.isfinite(seconds) or seconds <= 0 or (last is None and before is None and not young):
         return PodPast(at, report)
+    seconds = max(seconds, SHORTEST_SECONDS)
     cores = None
     if report.cpu_seconds is not None:
         cores = max(0.0, report.cpu_seconds - ((last.cpu_seconds or 0.0) if last else 0.0)) / seconds

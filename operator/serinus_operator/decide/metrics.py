@@ -99,13 +99,16 @@ def _latency(target: int, scaling: ScalingSpec, stable: Demand, short: Demand, r
     """Pods by the time that requests take, which tells whether there are enough, and only roughly how many are.
 
     Both windows above the target: ready · time / target, but no more pods than requests at once, since a request that
-    has a pod to itself gets no faster. Both below half of it: one pod less in each stable window. No requests: none.
+    has a pod to itself gets no faster. Both below half of it: one pod less in each stable window. No requests: none;
+    but requests without an answer take longer than anybody has measured, and all stays as it is.
     """
     times = [d.p95_seconds * 1000 for d in (stable, short) if d.p95_seconds is not None]
     seconds = scaling.stable_window_seconds
     if not times:
-        words = f"no requests in the last {seconds} s"
-        return Wish("LatencyP95Milliseconds", Ask(0, 0), words, words)
+        stuck = max(stable.concurrency, short.concurrency) > 0
+        pods, words = (ready, "no request answered") if stuck else (0, "no requests")
+        words += f" in the last {seconds} s"
+        return Wish("LatencyP95Milliseconds", Ask(pods, pods), words, words)
     pods = ready
     if min(times) > target:
         pods = max(ready, min(math.ceil(ready * min(times) / target), math.ceil(stable.concurrency)))

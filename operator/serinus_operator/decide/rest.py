@@ -66,11 +66,19 @@ def _status(subject: Subject, sizing: Sizing, sleep: Sleep, now: Instant) -> Sca
         failed = sleep.failed
         update["reason"] = Reason.WAKE_FAILED if failed else str(place.state)
         update["message"] = f"{was} → {place.state}: {sleep.row.words}"
-    elif before and (place.state is not State.AWAKE or sizing.size < sleep.size):
-        update |= {"reason": before.reason, "message": before.message}
+    elif before and sizing.size != sleep.size:
+        update |= _as_raised(before, sleep)
     return found.model_copy(
         update={**update, "last_request_time": _last_request(before, place.state != was, sleep, now)}
     )
+
+
+def _as_raised(before: ScalingStatus, sleep: Sleep) -> dict[str, object]:
+    """Reason and message for a size that is not the one by demand: as they were, but for a number that is another."""
+    if before.desired_replicas == sleep.size or sleep.traffic.place.state is not State.WAKING:
+        return {"reason": before.reason, "message": before.message}
+    words = f"{before.desired_replicas} → {sleep.size}: what it was given while it wakes stays"
+    return {"reason": str(State.WAKING), "message": words}
 
 
 def _last_request(before: ScalingStatus | None, moved: bool, sleep: Sleep, now: Instant) -> str | None:

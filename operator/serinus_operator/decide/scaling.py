@@ -19,6 +19,7 @@ from serinus_api.v1alpha1 import ScalingSpec, ScalingStatus
 from serinus_operator.decide import metrics, replicas
 from serinus_operator.decide.demand import STALE_SECONDS, fold
 from serinus_operator.decide.findings import worst
+from serinus_operator.decide.loading import begun, youngest
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import Outcome, ScalingMemory, Surge, Writers
 from serinus_operator.state import Finding, Instant, Observation, Progress, Subject, Verdict, WorkloadState
@@ -95,7 +96,9 @@ def _by_engine(subject: Subject, spec: ScalingSpec, observation: Observation, wo
         finding = Finding("False", Verdict(Reason.ENGINE_UNAVAILABLE, NO_KEDA))
     elif scalers.foreign:
         finding = _conflict(f"{scalers.foreign} writes its replicas as well; remove it, or remove spec.scaling")
-    elif scalers.problem:
+    elif (
+        scalers.problem and live
+    ):  # at 0, where the next request wakes it, an autoscaler has nothing to do, and says so
         finding = Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, f"engine {engine}: {scalers.problem}"))
     elif scalers.present is None:
         finding = Finding("Unknown", Verdict(Reason.STARTING, f"the object of engine {engine} is being made"))
@@ -114,11 +117,12 @@ def _looked(
     if observation.load is not None:
         keep = max(spec.stable_window_seconds, STALE_SECONDS)
         history = fold(history, observation.load, memory.revision, keep)
-    since = now.monotonic if memory.loading_since is None else memory.loading_since
+    lacking_since = now.monotonic if memory.lacking_since is None else memory.lacking_since
     return replace(
         memory,
         history=history,
-        loading_since=since if _is_loading(workload) else None,
+        coming=begun(memory.coming, workload.pods, now.monotonic),
+        lacking_since=lacking_since if _lacks_pods(workload) else None,
         writers=_writers(memory.writers, workload.replicas, now.monotonic),
     )
 
@@ -154,7 +158,7 @@ def _by_demand(
         memory = replace(memory, surge=surge, decided_at=memory.history.at)
         reason, words = _cause(asks, panic=surge.panic_since is not None)
     found = replicas.bounded(wanted, spec.min_replicas, spec.max_replicas)
-    if found < live and _keeps(subject, observation, memory, now, unknown=bool(unknown)):
+    if found < live and _keeps(subject, observation, workload, memory, now, unknown=bool(unknown)):
         found = replicas.bounded(live, spec.min_replicas, spec.max_replicas)
     if found != wanted:
         reason, words = _bound(spec, found, wanted, reason, words)
@@ -218,20 +222,34 @@ def _bound(spec: ScalingSpec, found: int, wanted: int, reason: str, words: str) 
     return reason, words
 
 
-def _keeps(subject: Subject, observation: Observation, memory: ScalingMemory, now: Instant, *, unknown: bool) -> bool:
+def _keeps(
+    subject: Subject,
+    observation: Observation,
+    workload: WorkloadState,
+    memory: ScalingMemory,
+    now: Instant,
+    *,
+    unknown: bool,
+) -> bool:
     """Whether something forbids to shrink: a pod would be killed while it loads, or would be missed."""
     history = memory.history
     last = history.points[-1] if history.points else None
     silent = last is not None and (last.silent > 0 or last.at != history.at)
-    deadline = subject.spec.runtime.startup_deadline_seconds
-    loads = memory.loading_since is not None and now.monotonic - memory.loading_since < deadline
+    loading = _loading(workload, memory, now)
+    loads = loading is not None and loading < subject.spec.runtime.startup_deadline_seconds
     return unknown or silent or loads or changed_source(subject, observation) is not None
 
 
-def _is_loading(workload: WorkloadState) -> bool:
-    """Whether a pod is on its way: made or to be made, and neither ready nor failing. A shrink would hit it first."""
-    coming = any(pod.progress in ON_THE_WAY for pod in workload.pods)
-    return coming or (len(workload.pods) < workload.replicas and workload.problem is None)
+def _loading(workload: WorkloadState, memory: ScalingMemory, now: Instant) -> float | None:
+    """Seconds of the pod that has had the least time to become ready; a shrink would hit it first. None: all have."""
+    coming = youngest(memory.coming, workload.pods, ON_THE_WAY, now.monotonic)
+    lacking = None if memory.lacking_since is None else now.monotonic - memory.lacking_since
+    return min((seconds for seconds in (coming, lacking) if seconds is not None), default=None)
+
+
+def _lacks_pods(workload: WorkloadState) -> bool:
+    """Whether pods are still to be made, and nothing is known to keep them from it."""
+    return len(workload.pods) < workload.replicas and workload.problem is None
 
 
 def _other_writer(observation: Observation, workload: WorkloadState, memory: ScalingMemory) -> Finding | None:
@@ -262,8 +280,8 @@ def _finding(
 ) -> Finding:
     """ScalingActive. Ten seconds without an answer are an answer; before that it says what it said."""
     if known and not unknown:
-        loading = 0.0 if memory.loading_since is None else now.monotonic - memory.loading_since
-        return Finding("True", Verdict(Reason.METRICS_AVAILABLE, _follows(workload, loading)))
+        waited = now.monotonic - min(memory.coming.values(), default=now.monotonic)
+        return Finding("True", Verdict(Reason.METRICS_AVAILABLE, _follows(workload, waited)))
     if known:
         words = (
             f"the pods do not tell {', '.join(unknown)}; nothing shrinks. Their runtime may be of an earlier version"
@@ -271,11 +289,14 @@ def _finding(
         return Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, words))
     points = memory.history.points
     since = points[-1].at if points else memory.begun
-    if workload.ready and now.monotonic - since >= STALE_SECONDS:
-        words = (
-            f"no ready pod of {memory.revision} tells its load; the size stays as it is. The operator must reach the "
-            "pods' second port: look for a NetworkPolicy"
-        )
+    awake = subject.status.scaling is None or subject.status.scaling.state == "Awake"
+    if now.monotonic - since >= STALE_SECONDS and (workload.ready or (awake and workload.replicas)):
+        words = f"no pod of {memory.revision} is ready, so none tells its load; the size stays as it is"
+        if workload.ready:
+            words = (
+                f"no ready pod of {memory.revision} tells its load; the size stays as it is. The operator must reach "
+                "the pods' second port: look for a NetworkPolicy"
+            )
         return Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, words))
     before = next((c for c in subject.status.conditions if c.type == ConditionType.SCALING_ACTIVE), None)
     if before and before.status == "True":

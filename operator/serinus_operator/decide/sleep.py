@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from serinus_operator.places import ASLEEP, AWAKE, IDLING, LEAVING, RETURNING, STRANDED, WAKING, Place
 
-DESERTED_SECONDS = 5.0
-"""Traffic is led past a gateway no longer than this when none is ready."""
+DESERTED_SECONDS = 2.5
+"""Traffic is led to gateways no longer than this when none is ready: with the second that it takes to see that the last
+one is gone, and the second until the next look, the Service leads elsewhere within five."""
 SETTLE_SECONDS = 2.0
 """Every kube-proxy has heard of the pods by then; until it has, the gateways stay beside them."""
 HAND_OVER_SECONDS = 30.0
@@ -61,7 +62,7 @@ class Situation:
     enough: bool
     """The ready pods can take what the gateways hold."""
     loading: float | None
-    """Seconds that a pod has been loading; None: none is."""
+    """Seconds that a pod has been loading, the one that has had the least time; None: none is."""
     deadline: float
     """`startupDeadlineSeconds`."""
     addresses: int
@@ -171,19 +172,19 @@ TABLE: tuple[Row, ...] = (
     Row(LEAVING, AWAKE, disturbed, "a request came, or the model may not sleep any more"),
     Row(LEAVING, AWAKE, not_taken_over, "the gateways do not answer through the Service"),
     Row(LEAVING, IDLING, taken_over, "a gateway answers through the Service, and all of them check each request"),
-    Row(IDLING, AWAKE, deserted, "no gateway was ready for 5 s"),
+    Row(IDLING, AWAKE, deserted, "no gateway was ready for 2.5 s"),
     Row(IDLING, RETURNING, wanted_again, "a request came, or the model may not sleep any more"),
     Row(IDLING, ASLEEP, unneeded, "nothing arrived, is held or in flight for the grace period"),
     Row(ASLEEP, AWAKE, emptied, "the spec asks for no pods"),
-    Row(ASLEEP, STRANDED, deserted, "no gateway was ready for 5 s"),
+    Row(ASLEEP, STRANDED, deserted, "no gateway was ready for 2.5 s"),
     Row(ASLEEP, WAKING, has_pods, "somebody gave it pods: a gateway for a request, or a hand"),
     Row(ASLEEP, WAKING, must_serve, "the spec does not let it sleep any more"),
     Row(WAKING, AWAKE, emptied, "the spec asks for no pods"),
-    Row(WAKING, STRANDED, deserted, "no gateway was ready for 5 s"),
+    Row(WAKING, STRANDED, deserted, "no gateway was ready for 2.5 s"),
     Row(WAKING, RETURNING, carried, "all its pods answer, and nothing is held"),
     Row(WAKING, ASLEEP, given_up, "no pod answered by the startup deadline, and nothing is held"),
     Row(RETURNING, AWAKE, emptied, "the spec asks for no pods"),
-    Row(RETURNING, STRANDED, deserted, "no gateway was ready for 5 s"),
+    Row(RETURNING, STRANDED, deserted, "no gateway was ready for 2.5 s"),
     Row(RETURNING, AWAKE, led_back, "the Service has led to its pods for 2 s"),
     Row(STRANDED, AWAKE, emptied, "the spec asks for no pods"),
     Row(STRANDED, AWAKE, answering, "a pod answers"),

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ScaleToZeroSpec, ScalingSpec
-from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over
+from serinus_operator.decide.demand import is_sane
+from serinus_operator.decide.loading import begun, youngest
+from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over, taken_over
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import LoadSample
 from serinus_operator.places import (
@@ -25,8 +27,10 @@ from serinus_operator.places import (
 )
 from serinus_operator.state import Finding, Instant, Observation, Progress, Subject, Verdict, WorkloadState
 
-RETRY_SECONDS = 60.0
-"""After a hand-over that failed, the next one is not begun before."""
+RETRY_SECONDS = (5.0, 300.0)
+"""After a hand-over that failed the next one is not begun before; doubled with each in a row, up to the second."""
+OFTEN = 2
+"""Hand-overs in a row that failed: one may be a moment's overload, more are worth a word."""
 LOADING = frozenset({Progress.CREATING, Progress.STARTING})
 FRESH_SECONDS = 6.0
 """An answer of the pods or of the gateways is good for this long."""
@@ -74,8 +78,7 @@ def step(  # everything that the next place depends on
     there = row.there if row else place
     if row and there != place:
         memory = replace(memory, place=_identity(subject, there), since=now.monotonic)
-        if row.when is not_taken_over:
-            memory = replace(memory, not_before=now.monotonic + RETRY_SECONDS)
+        memory = _noted(memory, row, now)
     drowsy = there == AWAKE and situation.may_sleep and situation.idle >= situation.window
     traffic = Traffic(
         place=there,
@@ -123,7 +126,8 @@ def _situation(
     spec, look, entry = subject.spec.scaling, observation.gateways, observation.entry
     rest = may_rest(spec)
     workload = observation.workloads.get(subject.status.stable_revision or "")
-    told = look.told if look.at is not None and now.monotonic - look.at <= FRESH_SECONDS else None
+    asked_here = look.at is not None and look.at >= memory.since and now.monotonic - look.at <= FRESH_SECONDS
+    told = look.told if asked_here else None  # what was so before this place was entered tells nothing of it
     ready = workload.ready if workload else 0
     in_flight = sum(one.in_flight or 0 for one in told or ())
     held = sum(one.held for one in told or ())
@@ -151,7 +155,7 @@ def _situation(
         ready=ready,
         wanted=max(1, wanted) if rest else wanted,
         enough=ready * subject.spec.runtime.max_concurrency >= in_flight,
-        loading=now.monotonic - memory.loading_since if memory.loading_since is not None else None,
+        loading=youngest(memory.coming, workload.pods if workload else (), LOADING, now.monotonic),
         deadline=float(subject.spec.runtime.startup_deadline_seconds),
         addresses=entry.pods,
         slices=entry.gateways,
@@ -178,15 +182,14 @@ def _looked(
         memory = ZeroMemory(identity, now.monotonic)
     elif memory.place != identity:
         memory = replace(memory, place=identity, since=now.monotonic)
-    loads = workload is not None and any(pod.progress in LOADING for pod in workload.pods)
-    memory = replace(memory, loading_since=(memory.loading_since or now.monotonic) if loads else None)
+    memory = replace(memory, coming=begun(memory.coming, workload.pods if workload else (), now.monotonic))
     if load is None or load.at <= memory.looked_at:
         return memory
     mine = [pod for pod in load.pods if pod.revision == subject.status.stable_revision]
     arrivals: dict[str, int] = {}
     called = False
     for pod in mine:
-        if pod.report is None:
+        if pod.report is None or not is_sane(pod.report):
             continue
         arrivals[pod.uid] = sum(pod.report.arrivals.values())
         busy = pod.report.in_flight > 0 or pod.report.queued > 0
@@ -210,6 +213,17 @@ def _still_there(arrivals: Mapping[str, int], workload: WorkloadState | None) ->
     """Without the pods that are gone."""
     alive = {pod.uid for pod in workload.pods} if workload else set()
     return {uid: count for uid, count in arrivals.items() if uid in alive}
+
+
+def _noted(memory: ZeroMemory, row: Row, now: Instant) -> ZeroMemory:
+    """The memory with how a hand-over ended."""
+    if row.when is taken_over:
+        return replace(memory, vain=0)
+    if row.when is not not_taken_over:
+        return memory
+    first, longest = RETRY_SECONDS
+    pause = min(longest, first * 2 ** min(memory.vain, 16))
+    return replace(memory, vain=memory.vain + 1, not_before=now.monotonic + pause)
 
 
 def _identity(subject: Subject, place: Place) -> str:
@@ -251,7 +265,8 @@ def _enough(there: Place, situation: Situation, workload: WorkloadState | None) 
         return 0
     if not situation.may_rest:
         return None
-    troubled = workload is not None and any(pod.progress is Progress.FAILING for pod in workload.pods)
+    kept = (Progress.FAILING, Progress.WAITING)
+    troubled = workload is not None and (workload.problem or any(pod.progress in kept for pod in workload.pods))
     return 1 if there.state is State.AWAKE or troubled or situation.lasted >= situation.deadline else 0
 
 
@@ -264,7 +279,7 @@ def _hindrance(subject: Subject, look: GatewayLook, memory: ZeroMemory, now: Ins
         words = f"{wish} this installation has no gateway: the model stays awake; install one or set minReplicas to 1"
     elif not look.pods and look.none_since is not None:
         words = f"{wish} no gateway is ready: the model stays awake; look at the gateway's pods"
-    elif now.monotonic < memory.not_before:
+    elif memory.vain >= OFTEN:
         words = (
             f"{wish} the gateways do not answer through Service {subject.name}: the model stays awake; look for a "
             "NetworkPolicy"

@@ -87,7 +87,7 @@ class Entry:
         return [self.address(namespace, name), by_path]
 
     def _gateways(self, cluster: ProcessCluster, cache: Cache) -> Gateways:
-        return LocalGateways.over(self._gateway, cluster, cache, self._instance.enqueue)
+        return LocalGateways.over(self._gateway, cluster, cache, lambda: self._instance.queue)
 
     async def _count(self) -> None:
         """Ask Envoy once a second what has come."""

@@ -9,7 +9,7 @@ from serinus_operator.gateways import Gateways
 from serinus_operator.local.addresses import HOME
 from serinus_operator.local.gateway import Gateway
 from serinus_operator.places import GatewayPod
-from serinus_operator.queue import Key
+from serinus_operator.queue import WorkQueue
 
 NAME = "entry"
 
@@ -20,8 +20,8 @@ class LocalGateways(Gateways):
     _gateway: Gateway
 
     @classmethod
-    def over(cls, gateway: Gateway, cluster: Cluster, cache: Cache, enqueue: Callable[[Key], None]) -> "LocalGateways":
-        """For an instance with an entry port."""
+    def over(cls, gateway: Gateway, cluster: Cluster, cache: Cache, queue: Callable[[], WorkQueue]) -> "LocalGateways":
+        """For an instance with an entry port; its queue is made later."""
 
         async def ask(_: str) -> GatewayReport | None:
             return await gateway.report()
@@ -29,7 +29,17 @@ class LocalGateways(Gateways):
         async def probe(_: str) -> bool:
             return gateway.serves
 
-        made = cls(cluster, cache, "", {}, ask, probe, enqueue, always=True)
+        made = cls(
+            cluster,
+            cache,
+            "",
+            {},
+            ask,
+            probe,
+            enqueue=lambda key: queue().add(key),
+            nudge=lambda key: queue().nudge(key),
+            always=True,
+        )
         made._gateway = gateway
         return made
 

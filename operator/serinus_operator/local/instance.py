@@ -136,7 +136,7 @@ class Instance:
         )
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
-        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.add(key))
+        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.nudge(key))
         self.gateways = self.make_gateways(self.cluster, cache)
         observer = Observer(
             self.cluster,
@@ -232,10 +232,6 @@ class Instance:
             source = parse_source(model["spec"]["model"]["uri"])
             if source and source.pinned_by_copy and source.object == meta["name"]:
                 self.queue.add(Key(meta["namespace"], model["metadata"]["name"]))
-
-    def enqueue(self, key: Key) -> None:
-        """Look at one model."""
-        self.queue.add(key)
 
     def spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         """A task that lasts as long as the instance; its end is a bug."""

@@ -1,6 +1,7 @@
 """The object of an engine that writes the number of pods in the operator's stead: one per ModelDeployment.
 
-It points to the Deployment of the revision that serves, and to the next one's once that is promoted.
+It points to the Deployment of the revision that serves, and to the next one's once that is promoted. It never goes
+below one pod: from one to none and back is the operator's part, and at none an autoscaler leaves a Deployment alone.
 """
 
 from serinus_api.v1alpha1 import ScalingSpec
@@ -11,7 +12,7 @@ from serinus_operator.state import Manifest, Subject
 def scaler(subject: Subject, stable: str) -> Manifest | None:
     """A HorizontalPodAutoscaler or a ScaledObject; None where the operator itself scales, or nobody does."""
     spec = subject.spec.scaling
-    if spec is None or spec.engine == "Builtin" or not spec.min_replicas:
+    if spec is None or spec.engine == "Builtin":
         return None
     render = horizontal_pod_autoscaler if spec.engine == "HPA" else scaled_object
     return render(subject, spec, stable)
@@ -26,7 +27,7 @@ def horizontal_pod_autoscaler(subject: Subject, spec: ScalingSpec, stable: str) 
         "metadata": {"name": subject.name, "labels": labels(subject)},
         "spec": {
             "scaleTargetRef": _target(stable),
-            "minReplicas": spec.min_replicas,
+            "minReplicas": max(1, spec.min_replicas),
             "maxReplicas": spec.max_replicas,
             "metrics": [
                 {
@@ -41,7 +42,7 @@ def horizontal_pod_autoscaler(subject: Subject, spec: ScalingSpec, stable: str) 
 
 
 def scaled_object(subject: Subject, spec: ScalingSpec, stable: str) -> Manifest:
-    """keda.sh/v1alpha1, by CPU, never to zero: the model would have two that wake it."""
+    """keda.sh/v1alpha1, by CPU."""
     down = max(spec.stable_window_seconds, spec.scale_down_delay_seconds)
     behavior = {"scaleDown": {"stabilizationWindowSeconds": down}}
     return {
@@ -50,7 +51,7 @@ def scaled_object(subject: Subject, spec: ScalingSpec, stable: str) -> Manifest:
         "metadata": {"name": subject.name, "labels": labels(subject)},
         "spec": {
             "scaleTargetRef": _target(stable),
-            "minReplicaCount": spec.min_replicas,
+            "minReplicaCount": max(1, spec.min_replicas),
             "maxReplicaCount": spec.max_replicas,
             "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior}},
             "triggers": [

@@ -5,6 +5,7 @@ Objects are put in by the test. `down` makes it answer nothing, as a server does
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,10 @@ class FakeApi:
         self.down = False
         self.scaled: list[tuple[str, str, int]] = []
         self.on_scale: Callable[[str, str, int], None] = lambda *_: None
+        self.on_read: Callable[[str, str], None] = lambda *_: None
+        """Called when a scale has been read: what somebody else does before it is written."""
+        self.asked: Counter[str] = Counter()
+        """Requests by method and path; a watch is one."""
         self.replicas: dict[tuple[str, str], tuple[int, int]] = {}
         self._version = 1
         self._objects: dict[str, dict[tuple[str, str], Manifest]] = {MODELS: {}, PODS: {}, SLICES: {}}
@@ -80,6 +85,7 @@ class FakeApi:
                 await self.remove(path, namespace, name)
         self.scaled.clear()
         self.replicas.clear()
+        self.on_scale, self.on_read = lambda *_: None, lambda *_: None
 
     def get(self, path: str, namespace: str, name: str) -> Manifest:
         return self._objects[path][namespace, name]
@@ -98,6 +104,7 @@ class FakeApi:
 
     @web.middleware
     async def _maybe_down(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.asked[f"{request.method} {request.path}"] += 1
         if self.down:
             return web.json_response({"message": "down"}, status=503)
         answer: web.StreamResponse = await handler(request)
@@ -124,9 +131,11 @@ class FakeApi:
         return response
 
     async def _read_scale(self, request: web.Request) -> web.Response:
-        found = self.replicas.get((request.match_info["namespace"], request.match_info["name"]))
+        key = request.match_info["namespace"], request.match_info["name"]
+        found = self.replicas.get(key)
         if found is None:
             return web.json_response({"message": "deployments.apps not found"}, status=404)
+        self.on_read(*key)
         return web.json_response(_scale(*found))
 
     async def _write_scale(self, request: web.Request) -> web.Response:

@@ -7,7 +7,6 @@ import asyncio
 import itertools
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -62,6 +61,8 @@ class SmallPod:
         self.ready = True
         self.seen: list[web.Request] = []
         self.in_flight = self.most = self.refused = 0
+        self.dialled = self.scraped = 0
+        """How often the agent asked whether it answers, and for its load."""
         self._runners: list[web.ServerRunner] = []
 
     async def start(self) -> None:
@@ -81,6 +82,7 @@ class SmallPod:
 
     async def _public(self, request: web.Request) -> web.StreamResponse:
         if request.path == READY_PATH:
+            self.dialled += 1
             return web.Response(status=200 if self.ready else 503)
         self.seen.append(request)
         if self.in_flight >= 3 * self.concurrency:
@@ -94,6 +96,7 @@ class SmallPod:
             self.in_flight -= 1
 
     async def _private(self, _: web.Request) -> web.StreamResponse:
+        self.scraped += 1
         busy = min(self.in_flight, self.concurrency)
         report = LoadReport(
             revision="", in_flight=busy, queued=self.in_flight - busy, arrivals={"split": len(self.seen)},
@@ -105,9 +108,11 @@ class SmallPod:
 class Gateway:
     """Agent, Envoy and API server, with folder and ports of their own."""
 
-    def __init__(self, folder: Path, **more: str) -> None:
+    def __init__(self, folder: Path, *, beside: "Gateway | None" = None, **more: str) -> None:
+        """`beside`: one of the same API server, which owns that. Each then listens on an address of its own."""
         self.folder = folder
-        self.api = FakeApi()
+        self._owns_api = beside is None
+        self.api = beside.api if beside else FakeApi()
         self.address = new_address()
         self.agent_port, self.health_port = free_port(), free_port()
         self._ports = {"CHECK": free_port(), "ADMIN": free_port()}
@@ -118,7 +123,8 @@ class Gateway:
         self.envoy: subprocess.Popen[bytes]
 
     async def start(self) -> None:
-        await self.api.start()
+        if self._owns_api:
+            await self.api.start()
         (self.folder / "kubeconfig").write_text(self.api.kubeconfig())
         self.envoy = self.run("envoy")
         self.agent = self.run("agent")
@@ -136,7 +142,8 @@ class Gateway:
         await self.session.close()
         for small in self._pods:
             await small.stop()
-        await self.api.stop()
+        if self._owns_api:
+            await self.api.stop()
 
     async def clear(self) -> None:
         """Take every object and pod away."""
@@ -149,7 +156,7 @@ class Gateway:
         told = {
             "KUBECONFIG": str(self.folder / "kubeconfig"),
             "SERINUS_ENVOY_FOLDER": str(self.folder / "envoy"),
-            "SERINUS_LISTEN_HOST": "127.0.0.1",
+            "SERINUS_LISTEN_HOST": self.address,
             "SERINUS_AGENT_HOST": "127.0.0.1",
             "SERINUS_AGENT_PORT": str(self.agent_port),
             "SERINUS_HEALTH_PORT": str(self.health_port),
@@ -162,8 +169,12 @@ class Gateway:
             return subprocess.Popen([COMMAND, command], env=kept | told, stderr=log, stdout=log)
 
     def kill_agent(self) -> None:
-        self.agent.send_signal(signal.SIGKILL)
+        self.agent.kill()
         self.agent.wait()
+
+    def kill_envoy(self) -> None:
+        self.envoy.kill()
+        self.envoy.wait()
 
     def restart_agent(self) -> None:
         self.agent = self.run("agent")
@@ -242,7 +253,7 @@ class Gateway:
 
     def ask(self, port: int, path: str = "/", method: str = "GET", **more: Any) -> Any:
         """A request to a gateway port: a context manager, as aiohttp's."""
-        return self.session.request(method, f"http://127.0.0.1:{port}{path}", **more)
+        return self.session.request(method, f"http://{self.address}:{port}{path}", **more)
 
     async def read(self, port: int, path: str = "/", **more: Any) -> tuple[int, Any, bytes]:
         """Status, headers and body of an answer."""

@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 
+import aiohttp
 import pytest
 from aiohttp import web
 from tests.component.gateway import fake_api
@@ -192,12 +193,39 @@ async def test_told_to_stop_it_serves_until_no_slice_names_it(own: Gateway) -> N
     assert await asyncio.to_thread(hook.wait, 20) == 0
 
 
+async def test_told_to_stop_it_ends_each_connection_with_its_next_answer(own: Gateway) -> None:
+    """Clients that keep theirs would be on it when Envoy goes. An agent that comes back takes that back."""
+    port = await own.model("iris", status=AWAKE, replicas=1)
+    small = await own.small_pod(echo)
+    await own.show("a", small.address, of="iris", ready=True)
+    await own.applied("iris", guarded=False)
+    await own.api.put(SLICES, fake_api.slice_of("iris", own.address))
+
+    async def until_connections(word: str | None) -> None:
+        async with aiohttp.ClientSession() as keeping:
+            for _ in range(1000):
+                async with keeping.get(f"http://{own.address}:{port}/") as answer:
+                    assert answer.status == 200
+                    if answer.headers.get("Connection") == word:
+                        return
+        raise AssertionError(f"never Connection: {word}; {own.logs()}")
+
+    await until_connections(None)
+    own.agent.send_signal(signal.SIGTERM)
+    await until_connections("close")
+    await own.api.put(SLICES, fake_api.slice_of("iris", "127.9.9.9"))
+    assert await asyncio.to_thread(own.agent.wait, 20) == 0
+    own.restart_agent()
+    await own.until_ready()
+    await until_connections(None)
+
+
 async def test_connection_ends_between_requests_after_its_time(tmp_path_factory: pytest.TempPathFactory) -> None:
     gateway = Gateway(tmp_path_factory.mktemp("short"), SERINUS_CONNECTION_SECONDS="1")
     try:
         await gateway.start()
         port = await gateway.model("iris")
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(gateway.address, port)
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await gateway.until_held("iris", 1)
         await asyncio.sleep(1.5)

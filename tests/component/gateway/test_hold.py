@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from tests.component.gateway.fake_api import PODS
 from tests.component.gateway.harness import Gateway, echo, until
 
@@ -38,26 +37,6 @@ async def test_held_to_answered_takes_little_more_than_the_pod(gateway: Gateway)
     small.ready, began = True, time.perf_counter()
     assert (await asking)[0] == 200
     assert time.perf_counter() - began < 1.0
-
-
-async def test_hundred_at_once_are_spread_over_pods_that_do_one_at_a_time(gateway: Gateway) -> None:
-    port = await gateway.model("iris", runtime={"maxConcurrency": 1})
-
-    async def slow(_: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(0.02)
-        return web.Response(text="ok")
-
-    pods = [await gateway.small_pod(slow, concurrency=1) for _ in range(5)]
-    asking = [asyncio.create_task(gateway.read(port)) for _ in range(100)]
-    await gateway.until_held("iris", 100)
-    for number, small in enumerate(pods):
-        await gateway.show(f"p{number}", small.address, of="iris")
-        await asyncio.sleep(0.2)
-    answers = await asyncio.gather(*asking)
-    assert {status for status, _, _ in answers} == {200}
-    assert [small.refused for small in pods] == [0] * 5
-    assert max(small.most for small in pods) == 1, "nobody was sent more than it does at once"
-    assert all(len(small.seen) > 5 for small in pods)
 
 
 async def test_beyond_the_bound_is_refused_at_once_and_a_leaver_frees_its_place(gateway: Gateway) -> None:
@@ -97,32 +76,6 @@ async def test_all_models_together_have_a_bound_too(tmp_path: Path) -> None:
             task.cancel()
     finally:
         await gateway.stop()
-
-
-async def test_deadline_brings_the_reason(gateway: Gateway) -> None:
-    port = await gateway.model("iris", scaling={"activation": {"deadlineSeconds": 1}})
-    trouble = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
-    await gateway.show("a", "", of="iris")
-    stuck = gateway.api.get(PODS, "ml", "a")
-    await gateway.api.put(PODS, {**stuck, "status": {"phase": "Pending", "containerStatuses": [trouble]}})
-    status, headers, body = await gateway.read(port)
-    assert (status, headers["Retry-After"]) == (503, "1")
-    assert b'"reason": "ImagePullBackOff"' in body
-    assert b"no such image" in body
-    assert gateway.api.scaled == [], "there is a pod already"
-
-
-async def test_wake_waits_for_an_api_server_that_is_down(gateway: Gateway) -> None:
-    port = await gateway.model("iris")
-    gateway.api.down = True
-    asking = asyncio.create_task(gateway.read(port))
-    await gateway.until_held("iris", 1)
-    await asyncio.sleep(0.5)
-    gateway.api.down = False
-    await until(lambda: gateway.api.scaled)
-    small = await gateway.small_pod(echo)
-    await gateway.show("a", small.address, of="iris")
-    assert (await asking)[0] == 200
 
 
 async def test_size_that_somebody_else_set_is_left_alone(gateway: Gateway) -> None:

@@ -49,20 +49,24 @@ async def asking_text(asking: "asyncio.Task[tuple[int, object, bytes]]") -> str:
     return body.decode()
 
 
-async def test_large_answer_arrives_whole(gateway: Gateway) -> None:
+async def test_large_answer_arrives_whole_from_zero(gateway: Gateway) -> None:
     port = await gateway.model("iris")
     body = os.urandom(5 * MIB)
+    asking = asyncio.create_task(gateway.read(port))
+    await gateway.until_held("iris", 1)
 
     async def tell(_: web.Request) -> web.StreamResponse:
         return web.Response(body=io.BytesIO(body))
 
     small = await gateway.small_pod(tell)
     await gateway.show("a", small.address, of="iris")
-    assert (await gateway.read(port))[2] == body
+    assert (await asking)[2] == body
 
 
-async def test_events_arrive_one_by_one(gateway: Gateway) -> None:
+async def test_events_arrive_one_by_one_from_zero(gateway: Gateway) -> None:
     port = await gateway.model("iris")
+    asking = asyncio.create_task(gateway.ask(port).__aenter__())
+    await gateway.until_held("iris", 1)
     go = asyncio.Semaphore(0)
 
     async def tell(request: web.Request) -> web.StreamResponse:
@@ -76,7 +80,7 @@ async def test_events_arrive_one_by_one(gateway: Gateway) -> None:
     small = await gateway.small_pod(tell)
     await gateway.show("a", small.address, of="iris")
     go.release()
-    async with gateway.ask(port) as answer:
+    async with await asking as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
         for number in range(3):
             assert await answer.content.readuntil(b"\n\n") == f"data: {number}\n\n".encode()
@@ -94,7 +98,7 @@ async def test_websocket_from_zero(gateway: Gateway) -> None:
         return socket
 
     async def ask() -> list[bytes]:
-        async with gateway.session.ws_connect(f"http://127.0.0.1:{port}/live") as socket:
+        async with gateway.session.ws_connect(f"http://{gateway.address}:{port}/live") as socket:
             said = []
             for word in (b"one", bytes(range(256)) * 1000):
                 await socket.send_bytes(word)
@@ -163,7 +167,7 @@ async def test_doubtful_request_is_refused_and_no_pod_sees_it(gateway: Gateway, 
     port = await gateway.model("iris")
     small = await gateway.small_pod(echo)
     await gateway.show("a", small.address, of="iris", ready=True)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(gateway.address, port)
     writer.write(request_bytes)
     async with asyncio.timeout(10):
         answer = await reader.read(65536)
@@ -180,7 +184,7 @@ async def test_folded_header_becomes_one_line(gateway: Gateway) -> None:
     port = await gateway.model("iris")
     small = await gateway.small_pod(echo)
     await gateway.show("a", small.address, of="iris", ready=True)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(gateway.address, port)
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\n  x-serinus-via: shadow\r\n\r\n")
     assert (await reader.readuntil(b"\r\n")).split()[1] == b"200"
     writer.close()
@@ -189,16 +193,21 @@ async def test_folded_header_becomes_one_line(gateway: Gateway) -> None:
     assert seen.getall("x-serinus-via") == ["split"]
 
 
-async def test_port_is_what_names_the_model(gateway: Gateway) -> None:
-    first, second = [await gateway.model(name) for name in ("one", "two")]
+async def test_port_alone_names_the_model(gateway: Gateway) -> None:
+    """No header leads to the model of another port, nor to one of another namespace."""
+    first, second = await gateway.model("one"), await gateway.model("two", namespace="other")
     pods = [await gateway.small_pod(echo) for _ in range(2)]
-    for name, small in zip(("one", "two"), pods, strict=True):
-        await gateway.show(name, small.address, of=name)
-    for host in ("two.ml.svc", "one", "127.0.0.1"):
-        assert (await gateway.read(first, headers={"Host": host}))[0] == 200
-    assert ([len(small.seen) for small in pods]) == [3, 0]
+    await gateway.show("one", pods[0].address, of="one")
+    await gateway.show("two", pods[1].address, of="two", namespace="other")
+    named = [{"Host": host} for host in ("two.other.svc", "one", f"{gateway.address}:{second}")]
+    named += [{"x-serinus-model": str(second)}, {"x_serinus_model": str(second)}, {"x-serinus-revision": "two-1"}]
+    named += [{":authority": "two.other.svc"}, {"x-envoy-original-path": "/check/other/two/two-1"}]
+    for headers in named:
+        assert (await gateway.read(first, headers=headers))[0] in (200, 400), headers
+    assert len(pods[0].seen) >= len(named) - 1, "at most the odd name is refused"
+    assert pods[1].seen == []
     assert (await gateway.read(second))[0] == 200
-    assert ([len(small.seen) for small in pods]) == [3, 1]
+    assert len(pods[1].seen) == 1
 
 
 async def test_client_that_leaves_takes_its_request_along(gateway: Gateway) -> None:

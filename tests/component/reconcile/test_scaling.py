@@ -269,6 +269,16 @@ async def test_autoscaler_of_the_cluster_is_made_followed_and_removed(world: Wor
     await world.until(lambda: replicas(world) == 1, within=60)
 
 
+async def test_autoscaler_of_a_model_that_may_sleep_leaves_the_last_pod_to_the_operator(world: World) -> None:
+    Load(world)
+    world.apply(scaled(engine="HPA", **(CPU | {"minReplicas": 0})))
+    await world.ready()
+    made = world.object(AUTOSCALER, "iris")
+    assert made
+    assert made["spec"]["minReplicas"] == 1
+    assert replicas(world) == 1
+
+
 async def test_autoscaler_of_that_name_of_somebody_else_is_left_alone(world: World) -> None:
     other = autoscaler("their-deployment")
     other["metadata"]["name"] = "iris"

@@ -11,10 +11,11 @@ from tests.fakes.world import NAMESPACE, SETTINGS, World, config_map, model
 from serinus_operator.cluster.port import DEPLOYMENT, Manifest
 
 WITH_GATEWAYS = replace(SETTINGS, gateway_pod_labels=GATEWAY_LABELS)
+WINDOW_SECONDS = 6
 SCALING: dict[str, Any] = {
     "minReplicas": 0,
     "maxReplicas": 8,
-    "stableWindowSeconds": 6,
+    "stableWindowSeconds": WINDOW_SECONDS,
     "targetUtilizationPercent": 100,
     "metrics": [{"type": "Concurrency", "target": 4}],
     "scaleToZero": {"gracePeriodSeconds": 3},

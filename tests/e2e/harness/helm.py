@@ -34,6 +34,7 @@ def values(
     crd: bool = True,
     hosts: tuple[str, ...] = (),
     gateways: int = 0,
+    admission_policy: bool = False,
 ) -> dict[str, Any]:
     """Values of the chart for one release."""
     return {
@@ -45,8 +46,8 @@ def values(
         "gateway": {
             "enabled": gateways > 0,
             "replicas": max(1, gateways),
-            "admissionPolicy": crd,
-            "resources": {part: {"requests": {"cpu": "20m", "memory": "64Mi"}} for part in ("agent", "envoy")},
+            "admissionPolicy": crd or admission_policy,
+            "resources": {part: {"requests": {"cpu": "40m", "memory": "64Mi"}} for part in ("agent", "envoy")},
         },
         "watchNamespaces": list(watch),
         "crds": {"install": crd},

@@ -10,7 +10,7 @@ from typing import Any
 from tests.e2e.harness import oip
 from tests.e2e.harness.api import CHILDREN, Api
 from tests.e2e.harness.kubectl import Kubectl, Manifest
-from tests.e2e.harness.prober import Prober
+from tests.e2e.harness.prober import DEADLINE_SECONDS, Prober
 from tests.e2e.harness.waiting import wait_for
 
 from serinus_api import names
@@ -160,9 +160,11 @@ class Model:
         )
         return f"http://{service['spec']['clusterIP']}"
 
-    def probe(self, rate: float = 4.0, *, tensor: Mapping[str, Any] | None = None) -> Prober:
-        """A prober on the Service, from the host."""
+    def probe(
+        self, rate: float = 4.0, *, tensor: Mapping[str, Any] | None = None, deadline: float = DEADLINE_SECONDS
+    ) -> Prober:
+        """A prober on the Service, from the host; `deadline` for each request in seconds."""
         history = self.folder / f"{self.namespace}-{self.name}-{time.time_ns():x}.jsonl"
         name = self.live()["spec"]["model"].get("name", self.name)
         more = {"tensor": dict(tensor)} if tensor else {}
-        return Prober(self.url, name, rate=rate, history=history, **more)
+        return Prober(self.url, name, rate=rate, history=history, deadline=deadline, **more)

@@ -28,12 +28,14 @@ INPUT = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1.0, 2.0, 3.
 Record = dict[str, Any]
 
 
-async def probe(url: str, number: int, prefix: str, pooled: aiohttp.ClientSession, tensor: Record) -> Record:
+async def probe(
+    url: str, number: int, prefix: str, pooled: aiohttp.ClientSession, tensor: Record, deadline: float
+) -> Record:
     """Send one request and say what became of it."""
     sent, identity = time.monotonic(), f"{prefix}-{number}"
     record: Record = {"id": identity, "sent": round(sent, 4), "kept": bool(number % 2), "error": None}
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(deadline):
             headers = {} if number % 2 else {"Connection": "close"}
             async with pooled.post(url, json={"id": identity, "inputs": [tensor]}, headers=headers) as response:
                 answer = await response.json(content_type=None)
@@ -52,7 +54,13 @@ async def probe(url: str, number: int, prefix: str, pooled: aiohttp.ClientSessio
 
 
 async def stream(
-    url: str, model: str, rate: float, stop: Callable[[], bool], keep: Callable[[Record], None], tensor: Record
+    url: str,
+    model: str,
+    rate: float,
+    stop: Callable[[], bool],
+    keep: Callable[[Record], None],
+    tensor: Record,
+    deadline: float = DEADLINE_SECONDS,
 ) -> int:
     """Send until `stop`, then wait for what is under way; how many were sent.
 
@@ -71,7 +79,7 @@ async def stream(
         while not stop():
             await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
             session = kept if number % 2 else fresh
-            task = asyncio.create_task(probe(target, number, prefix, session, tensor))
+            task = asyncio.create_task(probe(target, number, prefix, session, tensor, deadline))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
             task.add_done_callback(lambda done: keep(done.result()))
@@ -91,8 +99,17 @@ def account(sent: int, records: list[Record]) -> None:
 class Prober:
     """Probes from the host, in a thread, inside a `with` block; the history is kept as JSON lines."""
 
-    def __init__(self, url: str, model: str, *, rate: float, history: Path, tensor: Record = INPUT) -> None:
-        self.url, self.model, self.rate, self.tensor = url, model, rate, tensor
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        rate: float,
+        history: Path,
+        tensor: Record = INPUT,
+        deadline: float = DEADLINE_SECONDS,
+    ) -> None:
+        self.url, self.model, self.rate, self.tensor, self.deadline = url, model, rate, tensor, deadline
         self.history = history
         self.records: list[Record] = []
         self.sent = 0
@@ -102,7 +119,7 @@ class Prober:
 
     def _run(self) -> None:
         self.sent = asyncio.run(
-            stream(self.url, self.model, self.rate, self._stop.is_set, self.records.append, self.tensor)
+            stream(self.url, self.model, self.rate, self._stop.is_set, self.records.append, self.tensor, self.deadline)
         )
 
     def __enter__(self) -> "Prober":
@@ -111,7 +128,7 @@ class Prober:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(DEADLINE_SECONDS + 5)
+        self._thread.join(self.deadline + 5)
         assert not self._thread.is_alive(), "the prober did not come to its end"
         self.history.write_text("".join(json.dumps(record) + "\n" for record in self.records))
 

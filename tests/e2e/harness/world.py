@@ -112,12 +112,23 @@ class World:
         rules = [m for m in release.manifests() if m["kind"] in ("ClusterRole", "Role")]
         (self.folder / f"grants-{release.namespace}.json").write_text(json.dumps(rules))
 
-    def own_release(self, namespace: str, *, replicas: int = 1, gateways: int = 0) -> Release:
+    def own_release(
+        self, namespace: str, *, replicas: int = 1, gateways: int = 0, admission_policy: bool = False
+    ) -> Release:
         """A release whose operator lives in `namespace` and watches nothing else."""
         release = self.release("serinus", namespace)
         self.releases.append(release)
         watch = (namespace,)
-        release.install(values(self.images, watch=watch, replicas=replicas, crd=False, gateways=gateways))
+        release.install(
+            values(
+                self.images,
+                watch=watch,
+                replicas=replicas,
+                crd=False,
+                gateways=gateways,
+                admission_policy=admission_policy,
+            )
+        )
         release.wait_for_leader()
         if gateways:
             wait_for(lambda: len(release.gateways()) == gateways, seconds=90, what="the gateways are ready")

@@ -134,12 +134,43 @@ def test_history_is_bounded_by_its_window() -> None:
         report(cpu_seconds=-1.0),
         report(latency_counts=(1, 2)),
         report(latency_counts=(-1,) * 50),
+        report(10**400),
+        report(arrivals=10**30),
+        report(busy=1e300),
+    ],
+    ids=[
+        "requests in flight below zero",
+        "queued requests below zero",
+        "arrivals below zero",
+        "busy time that is no number",
+        "endless busy time",
+        "busy time below zero",
+        "an age that is no number",
+        "processor time below zero",
+        "latency buckets of another version",
+        "answers below zero",
+        "more requests in flight than a float can hold",
+        "more arrivals than there can be",
+        "more busy time than there can be",
     ],
 )
 def test_nonsense_is_silence(bad: LoadReport) -> None:
     assert not is_sane(bad)
     assert seen(sample(0, bad)).points == ()
     assert is_sane(report())
+
+
+def test_clock_of_a_pod_that_hardly_moves_makes_no_endless_rate() -> None:
+    history = seen(
+        sample(0, report(arrivals=10, busy=5.0)), sample(2, report(arrivals=20, busy=7.0, uptime_seconds=1000 + 1e-12))
+    )
+    found = now(history, 2)
+    assert (found.arrivals, found.concurrency) == (10.0, 2.0)
+
+
+def test_process_of_a_moment_makes_no_endless_rate() -> None:
+    history = seen(sample(0, report(arrivals=50, busy=10.0)), sample(2, report(arrivals=3, uptime_seconds=0.001)))
+    assert now(history, 2).arrivals == 3.0
 
 
 def test_percentile_is_linear_within_its_bucket() -> None:

@@ -11,7 +11,7 @@ from tests.unit.decide.sizing import BEGUN, STATUS, S, looked, pods, scaled, see
 from tests.unit.decide.subjects import pod, spec, workload
 
 from serinus_api.conditions import ConditionType, Reason
-from serinus_api.v1alpha1 import Condition
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus
 from serinus_operator.decide.scaling import Sizing
 from serinus_operator.loads import ScalingMemory
 from serinus_operator.state import Observation, Progress, SourceLook, Verdict
@@ -157,6 +157,20 @@ def test_latency_that_needs_no_more_pods(milliseconds: str, in_flight: int, sett
     assert answering(milliseconds, in_flight, 2, settled=settled).size == expected
 
 
+def test_requests_that_nobody_answers_are_no_reason_to_shrink() -> None:
+    """Pods that hang answer nothing: without a time there is no percentile, and yet they are not idle."""
+    given = scaled(metrics=[{"type": "LatencyP95Milliseconds", "target": 100}])
+    memory, live = BEGUN, 4
+    for second in range(0, 200, 2):
+        found = sized(
+            seen(looked(*[report(2)] * live, second=float(second)), pods(live)), given=given, memory=memory, now=second
+        )
+        memory, live = found.memory, found.size
+        assert live == 4, second
+    idle = sized(seen(looked(*[report()] * 4, second=300.0), pods(4)), given=given, memory=memory, now=300)
+    assert idle.size == 2
+
+
 # Held
 
 
@@ -212,6 +226,34 @@ def test_pod_that_loads_is_protected_until_its_deadline_and_no_longer() -> None:
         assert found.size == expected, second
 
 
+def test_pod_that_began_late_is_protected_for_its_own_time() -> None:
+    """One that nobody can place has used up its deadline; one that was made after it has not."""
+    stuck = Verdict(Reason.UNSCHEDULABLE, "0/1 nodes are available")
+    memory = BEGUN
+    for second, names, expected in (
+        (0.0, (), 3),
+        (590.0, ("late",), 4),
+        (700.0, ("late",), 4),
+        (1189.0, ("late",), 4),
+        (1190.0, ("late",), 1),
+    ):
+        found = [pod(Progress.READY, name=f"p{n}") for n in range(2)] + [pod(Progress.WAITING, stuck, name="stuck")]
+        found += [pod(Progress.STARTING, name=name) for name in names]
+        load = looked(report(), report(), second=second)
+        result = sized(seen(load, workload(2, len(found), *found)), memory=memory, now=second)
+        memory = result.memory
+        assert result.size == expected, second
+
+
+def test_pod_that_begins_again_and_again_has_no_more_time_than_others() -> None:
+    memory = BEGUN
+    for second in range(0, 640, 20):
+        how = (Progress.STARTING, Progress.FAILING)[second // 20 % 2]
+        found = sized(seen(looked(report(), report(), second=second), pods(2, 1, how)), memory=memory, now=second)
+        memory = found.memory
+        assert found.size == (3 if how is Progress.STARTING and second < 600 else 1), second
+
+
 def test_pod_that_crashes_is_not_protected() -> None:
     crashing = pod(Progress.FAILING, Verdict(Reason.CRASH_LOOP, "x"), name="q0")
     work = workload(2, 3, pod(Progress.READY, name="p0"), pod(Progress.READY, name="p1"), crashing)
@@ -243,6 +285,32 @@ def test_silence_is_told_after_ten_seconds_and_ends_with_the_first_answer() -> N
         assert found.size >= 3
     active, silent = ("True", "MetricsAvailable"), ("False", "MetricsUnavailable")
     assert verdicts == [active] * 6 + [silent, active]
+
+
+def crashing(status: ModelDeploymentStatus, second: float, memory: ScalingMemory = BEGUN) -> Sizing:
+    down = Verdict(Reason.CRASH_LOOP, "exit code 3")
+    work = workload(0, 3, *(pod(Progress.FAILING, down, name=f"p{n}") for n in range(3)))
+    return sized(seen(looked(second=second), work), memory=memory, status=status, now=second)
+
+
+def test_pods_that_all_crash_tell_nothing_and_hold_the_size() -> None:
+    first = sized(seen(looked(*[report(4)] * 3)))
+    early, late = (crashing(was(3), second, first.memory) for second in (8.0, 12.0))
+    assert early.finding
+    assert late.finding
+    assert (early.size, late.size) == (3, 3)
+    assert (late.finding.status, late.finding.verdict.reason) == ("False", Reason.METRICS_UNAVAILABLE)
+    assert "is ready, so none tells its load" in late.finding.verdict.message
+    assert early.finding.status != "False"
+
+
+def test_model_that_wakes_is_not_blamed_for_having_no_pod_yet() -> None:
+    before = was(1).scaling
+    assert before
+    waking = STATUS.model_copy(update={"scaling": before.model_copy(update={"state": "Waking"})})
+    finding = crashing(waking, 60.0).finding
+    assert finding
+    assert finding.status != "False"
 
 
 def test_message_of_silence_names_the_remedy_and_no_figure_that_moves() -> None:

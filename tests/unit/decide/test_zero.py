@@ -1,15 +1,15 @@
 """From what is seen to the situation, and from the place to what is written. The ways themselves: `test_sleep.py`."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.decide.loading import report, sample
-from tests.unit.decide.subjects import at, observation, pod, spec, subject, workload
+from tests.unit.decide.sleeping import PODS, after, gateways, model, seen, sleepy, step
+from tests.unit.decide.subjects import pod, spec, subject, workload
 
-from serinus_api.conditions import Reason
-from serinus_api.gateway import ModelTraffic
-from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
+from serinus_api.v1alpha1 import ModelDeploymentStatus, ScalingStatus
 from serinus_operator.decide import zero
 from serinus_operator.places import (
     ASLEEP,
@@ -21,60 +21,9 @@ from serinus_operator.places import (
     WAKING,
     EntryState,
     GatewayLook,
-    GatewayPod,
-    Place,
     ZeroMemory,
 )
 from serinus_operator.state import Observation, Progress, SourceLook, Subject
-
-PODS = (GatewayPod("g0", ("10.0.0.1",)), GatewayPod("g1", ("10.0.0.2", "fd00::2")))
-PORT = 20017
-
-
-def sleepy(**scaling: Any) -> ModelDeploymentSpec:
-    given = {"minReplicas": 0, "stableWindowSeconds": 6, "scaleToZero": {"gracePeriodSeconds": 3}, **scaling}
-    return spec(replicas=None, scaling=given)
-
-
-def model(place: Place = AWAKE, given: ModelDeploymentSpec | None = None) -> Subject:
-    scaling = ScalingStatus(engine="Builtin", state=place.state, traffic=place.mode)  # type: ignore[arg-type]
-    return subject(given or sleepy(), ModelDeploymentStatus(stable_revision="r", scaling=scaling, gateway_port=PORT))
-
-
-def gateways(now: float, *, held: int = 0, in_flight: int | None = 0, pods: int = 2, **more: Any) -> GatewayLook:
-    said = ModelTraffic(
-        namespace="ml", name="iris", port=PORT, held=held, in_flight=in_flight, arrivals=9, guarded=True, applied=True
-    )
-    known: dict[str, Any] = {"installed": True, "pods": PODS[:pods], "at": now, "traffic": (said,) * pods}
-    return GatewayLook(**{**known, **more})
-
-
-def seen(now: float, arrivals: int = 5, *, replicas: int = 1, ready: int = 1, **more: Any) -> Observation:
-    reports = [report(arrivals=arrivals)] * ready
-    known: dict[str, Any] = {
-        "workloads": {"r": workload(ready, replicas, *(pod(Progress.READY, name=f"p{n}") for n in range(ready)))},
-        "entry_revision": "r",
-        "load": sample(now, *reports),
-        "gateways": gateways(now),
-        "entry": EntryState(address="10.1.1.1", pods=ready),
-        "gateway_port": PORT,
-    }
-    return observation(**{**known, **more})
-
-
-def step(
-    given: Subject, look: Observation, memory: ZeroMemory, now: float, *, wanted: int = 0, settled: bool = True
-) -> zero.Sleep:
-    return zero.step(given, look, memory, at(now), wanted=wanted, settled=settled)
-
-
-def after(given: Subject, *looks: tuple[float, Observation], settled: bool = True) -> zero.Sleep:
-    """What several passes come to, with the memory handed on and the status unchanged."""
-    memory = ZeroMemory()
-    for now, look in looks:
-        result = step(given, look, memory, now, settled=settled)
-        memory = result.memory
-    return result
 
 
 def test_idle_window_begins_with_the_process_and_ends_in_the_hand_over() -> None:
@@ -96,8 +45,20 @@ def test_pod_that_came_since_the_last_look_has_its_first_requests_counted() -> N
 
 @pytest.mark.parametrize(
     "more",
-    [{"load": sample(104, None)}, {"load": sample(104), "ready": 1}, {"load": sample(104, report(in_flight=1))}],
-    ids=["a pod is silent", "a ready pod was not asked", "a request is in flight"],
+    [
+        {"load": sample(104, None)},
+        {"load": sample(104), "ready": 1},
+        {"load": sample(104, report(in_flight=1))},
+        {"load": sample(104, report(in_flight=-1, arrivals=5))},
+        {"load": sample(104, report(busy=math.nan, arrivals=5))},
+    ],
+    ids=[
+        "a pod is silent",
+        "a ready pod was not asked",
+        "a request is in flight",
+        "a pod lies",
+        "a pod tells nonsense",
+    ],
 )
 def test_idle_time_is_not_counted_over_what_is_not_known(more: dict[str, Any]) -> None:
     result = after(model(), (100, seen(100)), (104, seen(104, **more)), (107, seen(107)))
@@ -126,7 +87,23 @@ def test_model_stays_awake(given: Subject, more: dict[str, Any], settled: bool) 
 @pytest.mark.parametrize("progress", [Progress.CREATING, Progress.STARTING])
 def test_pod_whose_container_is_made_loads_already(progress: Progress) -> None:
     look = seen(100, workloads={"r": workload(0, 1, pod(progress))})
-    assert step(model(WAKING), look, ZeroMemory(), 100).memory.loading_since == 100
+    given = model(WAKING, sleepy().model_copy(update={"runtime": spec(runtime={"startupDeadlineSeconds": 60}).runtime}))
+    begun = step(given, look, ZeroMemory("u1:r/Waking-Proxied", since=0.0), 100)
+    assert begun.traffic.place == WAKING, "100 s after it began to wake, its pod is made"
+    assert step(given, replace(look, gateways=gateways(159)), begun.memory, 159).traffic.place == WAKING
+    assert step(given, replace(look, gateways=gateways(160)), begun.memory, 160).traffic.place == ASLEEP
+
+
+def test_pod_that_begins_to_load_late_has_its_own_time() -> None:
+    given = model(WAKING, sleepy().model_copy(update={"runtime": spec(runtime={"startupDeadlineSeconds": 60}).runtime}))
+
+    def look(now: float, *names: str) -> Observation:
+        loads = workload(0, len(names), *(pod(Progress.STARTING, name=name) for name in names))
+        return seen(now, workloads={"r": loads}, load=sample(now))
+
+    assert after(given, (100, look(100, "p")), (150, look(150, "p", "q")), (209, look(209, "p", "q"))).size == 2
+    late = after(given, (100, look(100, "p")), (150, look(150, "p", "q")), (210, look(210, "p", "q")))
+    assert late.traffic.place == ASLEEP
 
 
 def test_gateways_are_asked_about_a_model_only_when_it_is_about_to_sleep_or_on_the_way() -> None:
@@ -170,6 +147,12 @@ def test_request_in_a_gateway_or_a_pod_leads_back() -> None:
     assert after(given, (100, seen(100)), (102, seen(102, gateways=gateways(102, held=1)))).traffic.place == RETURNING
 
 
+def test_what_gateways_said_while_it_slept_is_no_word_on_what_they_hold_now() -> None:
+    given, before = model(WAKING), ZeroMemory("u1:r/Waking-Proxied", since=100.0)
+    assert step(given, seen(101, gateways=gateways(99.5)), before, 101, wanted=1).traffic.place == WAKING
+    assert step(given, seen(101, gateways=gateways(100.5)), before, 101, wanted=1).traffic.place == RETURNING
+
+
 @pytest.mark.parametrize("given", [1, 2, 5])
 def test_replicas_of_a_sleeper_are_a_wake_and_are_not_taken_back(given: int) -> None:
     result = step(model(ASLEEP), seen(100, replicas=given, ready=0), ZeroMemory(), 100)
@@ -195,15 +178,36 @@ def test_awake_model_that_may_sleep_has_at_least_one_pod() -> None:
     assert step(model(), seen(100), ZeroMemory(), 100, wanted=4).size == 4
 
 
-def test_failed_hand_over_is_said_and_not_tried_again_at_once() -> None:
-    given = model(LEAVING)
-    failed = after(given, (100, seen(100)), (101, seen(101, gateways=gateways(101, answered=False))))
+def fail_hand_over(memory: ZeroMemory, now: float) -> zero.Sleep:
+    """One look on the way, and one at which the gateways do not answer."""
+    on_the_way = step(model(LEAVING), seen(now), memory, now)
+    failed = step(model(LEAVING), seen(now + 1, gateways=gateways(now + 1, answered=False)), on_the_way.memory, now + 1)
     assert failed.traffic.place == AWAKE
-    later = step(model(), seen(130), failed.memory, 130)
-    assert later.traffic.place == AWAKE
-    assert later.finding
-    assert later.finding.verdict.reason is Reason.GATEWAY_UNAVAILABLE
-    assert step(model(), seen(170), later.memory, 170).traffic.place == LEAVING
+    return failed
+
+
+def test_failed_hand_over_is_tried_again_after_longer_and_longer_pauses() -> None:
+    first = fail_hand_over(ZeroMemory(), 100)
+    assert first.memory.not_before == 101 + 5
+    assert not first.finding, "one may be a moment's overload"
+    assert step(model(), seen(105), first.memory, 105).traffic.place == AWAKE
+    second = fail_hand_over(first.memory, 200)
+    assert second.memory.not_before == 201 + 10
+    assert second.finding
+    assert "Service iris" in second.finding.verdict.message
+    memory = second.memory
+    for number in range(8):
+        memory = fail_hand_over(memory, 1000.0 * (number + 1)).memory
+    assert memory.not_before == 8001 + 300
+
+
+def test_hand_over_that_succeeds_forgets_those_that_failed() -> None:
+    memory = fail_hand_over(fail_hand_over(ZeroMemory(), 100).memory, 200).memory
+    on_the_way = step(model(LEAVING), seen(300), memory, 300)
+    entry = EntryState(address="10.1.1.1", pods=1, gateways=2)
+    look = seen(301, gateways=gateways(301, answered=True), entry=entry)
+    taken = step(model(LEAVING), look, on_the_way.memory, 301)
+    assert (taken.traffic.place, taken.memory.vain, taken.finding) == (IDLING, 0, None)
 
 
 def test_missing_gateway_is_said_before_it_is_needed() -> None:
@@ -220,3 +224,10 @@ def test_wake_that_takes_its_time_is_no_trouble_until_the_deadline() -> None:
     assert early.enough == 0
     late = step(given, seen(900, ready=0, gateways=gateways(900, held=1)), early.memory, 900)
     assert (late.traffic.place, late.enough) == (WAKING, 1)
+
+
+@pytest.mark.parametrize("progress", [Progress.FAILING, Progress.WAITING], ids=["failing", "kept by something outside"])
+def test_wake_whose_pods_are_in_trouble_is_told_at_once(progress: Progress) -> None:
+    pods = {"r": workload(0, 1, pod(progress, name="p0"))}
+    look = seen(100, ready=0, gateways=gateways(100, held=1), workloads=pods)
+    assert step(model(WAKING), look, ZeroMemory(), 100).enough == 1

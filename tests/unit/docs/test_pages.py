@@ -53,3 +53,11 @@ def test_size_of_the_model_is_told_right(page: str) -> None:
     data: dict[str, Any] = next(yaml.safe_load_all((EXAMPLES / "iris.yaml").read_text()))
     size = len(base64.b64decode(data["binaryData"]["model.onnx"]))
     assert f"model of {size} bytes" in (ROOT / page).read_text()
+
+
+def test_tests_that_the_gateways_page_names_are_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "gateway.md").read_text()))
+    files = (ROOT / "tests" / "component" / "gateway").glob("test_*.py")
+    there = {name for file in files for name in re.findall(r"^async def (test_\w+)", file.read_text(), re.MULTILINE)}
+    assert len(named) > 20
+    assert named <= there

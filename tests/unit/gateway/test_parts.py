@@ -1,7 +1,10 @@
 """Settings, Envoy's statistics, and the phases of a cold start."""
 
+import asyncio
+
 import pytest
 
+from serinus_gateway import proxy
 from serinus_gateway.episode import Episode
 from serinus_gateway.proxy import Seen, parse, parse_latencies
 from serinus_gateway.settings import Settings, SettingsError
@@ -17,7 +20,7 @@ listener_manager.total_listeners_warming: 0
 
 
 def test_statistics_are_read() -> None:
-    assert parse(STATS, live=True) == Seen(
+    assert parse(STATS, "LIVE") == Seen(
         live=True,
         listeners_version="def",
         route_versions={"models-0": "abc"},
@@ -37,7 +40,32 @@ def test_latency_is_that_of_late() -> None:
 
 
 def test_list_with_a_listener_that_is_not_open_has_not_been_taken() -> None:
-    assert parse(STATS.replace("warming: 0", "warming: 1"), live=True).listeners_version == ""
+    assert parse(STATS.replace("warming: 0", "warming: 1"), "LIVE").listeners_version == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "live", "draining"), [("LIVE", True, False), ("DRAINING", True, True), ("INITIALIZING", False, False)]
+)
+def test_state_is_envoys_own_word(state: str, live: bool, draining: bool) -> None:
+    seen = parse(STATS, state)
+    assert (seen.live, seen.draining) == (live, draining)
+
+
+async def test_envoy_that_is_slow_to_answer_is_not_taken_for_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "ANSWER_SECONDS", 0.05)
+    over = asyncio.Event()
+
+    async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    admin = proxy.Admin(server.sockets[0].getsockname()[1])
+    assert await admin.look() == Seen(silent=True)
+    server.close()
+    assert await admin.look() == Seen()
+    over.set()
+    await admin.close()
 
 
 def test_phases_are_told_once_each_and_in_order() -> None:

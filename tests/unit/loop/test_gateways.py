@@ -31,16 +31,12 @@ class Stage:
         self.answers = True
         self.asked: list[str] = []
         self.queued: list[Key] = []
+        self.nudged: list[Key] = []
         self.now = 100.0
+        self.versions = 0
         self.cache = Cache()
-        for number, (name, least) in enumerate((("iris", 0), ("lily", 1))):
-            self.cache.put(
-                {
-                    "kind": "ModelDeployment",
-                    "metadata": {"namespace": "ml", "name": name, "uid": name, "resourceVersion": str(number)},
-                    "spec": {"scaling": {"minReplicas": least}},
-                }
-            )
+        self.led("iris", "Direct")
+        self.led("lily", "Direct", least=1)
         self.gateways = Gateways(
             self,  # type: ignore[arg-type]
             self.cache,
@@ -48,9 +44,17 @@ class Stage:
             {"component": "gateway"},
             self.ask,
             self.probe,
-            self.queued.append,
+            enqueue=self.queued.append,
+            nudge=self.nudged.append,
             clock=lambda: at(self.now),
         )
+
+    def led(self, name: str, traffic: str, *, least: int = 0) -> None:
+        """A model, and what its status says of its Service."""
+        self.versions += 1
+        meta = {"namespace": "ml", "name": name, "uid": name, "resourceVersion": str(self.versions)}
+        spec, status = {"scaling": {"minReplicas": least}}, {"scaling": {"traffic": traffic}}
+        self.cache.put({"kind": "ModelDeployment", "metadata": meta, "spec": spec, "status": status})
 
     async def list(self, *_: object) -> list[dict[str, Any]]:
         if self.found is None:
@@ -117,6 +121,24 @@ async def test_models_that_may_sleep_are_looked_at_when_the_gateways_change_and_
     await stage.gateways.look()
     assert stage.queued == [IRIS, IRIS]
     assert [one.name for one in stage.gateways.of(IRIS).pods] == ["a"]
+
+
+async def test_without_a_gateway_only_models_that_are_led_to_one_are_looked_at_again_and_again() -> None:
+    stage = Stage()
+    stage.gateways.follow(IRIS, wanted=True)
+    await stage.gateways.look()
+    assert (stage.queued, stage.nudged) == ([IRIS], [IRIS])
+    stage.gateways.follow(IRIS, wanted=False)
+    stage.led("iris", "Proxied")
+    await stage.gateways.look()
+    assert stage.nudged == [IRIS], "it sleeps, and its gateways are there"
+    stage.found = []
+    for _ in range(3):
+        await stage.gateways.look()
+    assert (stage.queued, stage.nudged) == ([IRIS, IRIS], [IRIS] * 4)
+    stage.led("iris", "Direct")
+    await stage.gateways.look()
+    assert (len(stage.queued), len(stage.nudged)) == (2, 4)
 
 
 async def test_last_one_that_is_gone_is_told_from_a_list_that_failed() -> None:
