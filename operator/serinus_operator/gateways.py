@@ -58,6 +58,8 @@ class Gateways:
     reports: dict[str, GatewayReport | None] = field(default_factory=dict)
     """By gateway."""
     read_at: float | None = None
+    always: bool = False
+    """Whether every model is served through the gateway, also one that never sleeps: local mode."""
 
     @classmethod
     def none(cls, cluster: Cluster, cache: Cache) -> "Gateways":
@@ -74,7 +76,7 @@ class Gateways:
     async def run(self) -> None:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
-        while self.labels:
+        while self.installed:
             began = loop.time()
             if self.active():
                 await self.look()
@@ -83,24 +85,34 @@ class Gateways:
 
     async def look(self) -> None:
         """Once at all gateways."""
+        found = await self.find()
+        if found is not None:
+            self._take(found)
+        await self._read()
+        for key in self.followed if self.pods else {*self.followed, *self._led()}:
+            self.nudge(key)
+
+    @property
+    def installed(self) -> bool:
+        """Whether this installation has gateways at all."""
+        return bool(self.labels)
+
+    async def find(self) -> tuple[GatewayPod, ...] | None:
+        """Those that are ready, by name; None where they cannot be listed."""
         try:
             found = await self.cluster.list(POD, self.namespace, self.labels)
         except ClusterError as error:
             log.warning("Gateways not listed", extra={"error": str(error)})
-            found = None
-        if found is not None:
-            self._take(tuple(sorted(filter(None, map(gateway_pod, found)), key=lambda pod: pod.name)))
-        await self._read()
-        for key in self.followed if self.pods else {*self.followed, *self._led()}:
-            self.nudge(key)
+            return None
+        return tuple(sorted(filter(None, map(gateway_pod, found)), key=lambda pod: pod.name))
 
     def of(self, key: Key, *, answered: bool | None = None) -> GatewayLook:
         """What is known, with an eye to one model."""
         fresh = self.read_at is not None and self.clock().monotonic - self.read_at <= KEEP_SECONDS
         return GatewayLook(
-            installed=bool(self.labels),
+            installed=self.installed,
             pods=self.pods,
-            none_since=self.none_since if self.labels else 0.0,
+            none_since=self.none_since if self.installed else 0.0,
             at=self.read_at if fresh else None,
             traffic=tuple(self._traffic(pod, key) for pod in self.pods) if fresh else (),
             answered=answered,
@@ -113,11 +125,14 @@ class Gateways:
         else:
             self.followed.discard(key)
 
-    async def answer(self, address: str) -> bool | None:
+    async def answer(self, address: str | None) -> bool | None:
         """Whether a gateway answers through a Service: its count of arrivals rises with our own requests.
 
-        False where a request was not answered at all; None where all were, but perhaps by pods alone.
+        False where a request was not answered at all; None where all were, but perhaps by pods alone, and where the
+        Service has no address yet.
         """
+        if address is None:
+            return None
         before = await self._arrivals()
         answers = await asyncio.gather(*(self.probe(address) for _ in range(PROBES)))
         if not all(answers):

@@ -122,8 +122,8 @@ class Observer:
         source = await self._source(subject, preflight, records, workloads)
         entry = await self._entry(subject, services.get(subject.name))
         key = Key(subject.namespace, subject.name)
-        leaving = zero.place_of(subject) == LEAVING and entry.address and entry.gateways
-        answered = await self.gateways.answer(entry.address) if leaving and entry.address else None
+        leaving = zero.place_of(subject) == LEAVING and entry.gateways > 0
+        answered = await self.gateways.answer(entry.address) if leaving else None
         stable_source = await self._stable_source(subject, records, workloads, pods)
         scalers = await self.scalers.look(subject)
         denied = next(map(str, self.cache.denied.values()), scalers.denied)
@@ -160,7 +160,8 @@ class Observer:
     def _port(self, subject: Subject, key: Key) -> int | None:
         """The model's port; the others are looked at only until this process has settled it."""
         own = subject.status.gateway_port
-        if not zero.may_rest(subject.spec.scaling) or (own is not None and self.claims.get(key) == own):
+        wanted = self.gateways.always or zero.may_rest(subject.spec.scaling)
+        if not wanted or (own is not None and self.claims.get(key) == own):
             return own
         others: defaultdict[int, list[Claim]] = defaultdict(list)
         mine = None

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from serinus_api.gateway import GatewayReport, ModelTraffic, RevisionTraffic
-from serinus_gateway.description import Fleet, Model
+from serinus_gateway.description import Fleet, Model, ModelKey
 from serinus_gateway.dial import HttpDialer
 from serinus_gateway.files import ConfigFolder
 from serinus_gateway.hold import Hall, Parts
@@ -92,6 +92,17 @@ class Agent:
         await asyncio.sleep(min(MIN_DRAIN_SECONDS, limit))
         await _until(self._idle, limit)
         log.info("Drained", extra=fields(held=self._hall.held()))
+
+    async def close_entrance(self, seconds: float) -> None:
+        """Take nothing more at the entrance, and let what is under way end, for so many seconds at most."""
+        await self._admin.close_entrance()
+        await _until(self._idle, seconds)
+
+    async def latencies(self) -> dict[ModelKey, float]:
+        """Milliseconds that 95 of 100 requests took at most, lately, by model; without one that was not asked."""
+        found = await self._admin.latencies()
+        models = self._fleet.models if self._fleet else ()
+        return {model.key: found[name] for model in models if (name := listener_name(model)) in found}
 
     async def report(self) -> GatewayReport:
         """What the gateway knows of itself and of each model, as of now."""

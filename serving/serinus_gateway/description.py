@@ -77,6 +77,21 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Entrance:
+    """One port for all models, found by host name or by path: local mode. In a cluster each has a Service instead."""
+
+    host: str
+    port: int
+    pages: Endpoint
+    """Who answers what is asked of no model, or of one that the gateway does not know yet."""
+    domain: str = "localhost"
+    home: str = "default"
+    """The namespace that host names leave out."""
+    prefix: str = "/models"
+    """Models are at `<prefix>/<namespace>/<name>/…` too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frontage:
     """What is the same for all models of one gateway."""
 
@@ -89,6 +104,8 @@ class Frontage:
     health_port: int = ENVOY_HEALTH_PORT
     connection_seconds: int = 60
     """Life of a client's connection; it ends between two requests."""
+    entrance: Entrance | None = None
+    """With one, the models' own listeners are inside of Envoy and no ports of the machine."""
     buffer_bytes: int = 128 * 1024
     """Of a held request's body Envoy keeps about this much; the rest waits in the client."""
 

@@ -339,6 +339,8 @@ class Hall:
         desk = self._desks.get((key, revision))
         if desk is None:
             desk = self._desks[key, revision] = Desk(self._parts, view, revision)
+        if not view.wakes and not any(pod.ready for pod in view.pods_of(revision)):
+            return self._not_ready(view, revision)
         limit = -(-view.activation.max_pending // self._parts.world.gateways())
         if self.held(key) >= limit:
             return self._full(desk, f"{limit} requests wait for {view.name} already")
@@ -358,6 +360,12 @@ class Hall:
         """Requests that were sent to a pod of the revision."""
         desk = self._desks.get((key, revision))
         return desk.released if desk else 0
+
+    def _not_ready(self, view: ModelView, revision: str) -> Refusal:
+        """Nobody could say for how long a request would wait for a model that only others can give pods."""
+        self._parts.telemetry.asked(view.key, revision, "rejected")
+        trouble = view.trouble_of(revision)
+        return Refusal(trouble.reason, f"no pod of {view.name} is ready: {trouble.reason}: {trouble.message}")
 
     def _full(self, desk: Desk, message: str) -> Refusal:
         desk.crowded = True

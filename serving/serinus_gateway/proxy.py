@@ -17,6 +17,8 @@ WANTED: Final = (
     r"|^listener_manager\.(lds\.version_text|total_listeners_warming)$"
     r"|^cluster\..*/.*\.upstream_rq_total$"
 )
+TIMES: Final = r"^http\.model-[0-9]+\.downstream_rq_time$"
+TIME: Final = re.compile(r"^http\.(?P<listener>model-[0-9]+)\.downstream_rq_time: .*\bP95\((?P<late>[^,]+),")
 LINE: Final = re.compile(r"^(?P<name>\S+): (?P<value>.*)$")
 MODEL: Final = re.compile(r"^http\.(?P<listener>model-[0-9]+)\.(?P<what>downstream\S+)$")
 ROUTES: Final = re.compile(r"^http\..*\.rds\.(?P<name>models-[0-9]+)\.version_text$")
@@ -59,6 +61,20 @@ class Admin:
         """End the connections."""
         await self._session.close()
 
+    async def close_entrance(self) -> None:
+        """Accept no connection more from outside; what is under way goes on. Nothing where it does not answer."""
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+            async with self._session.post("/drain_listeners?inboundonly"):
+                pass
+
+    async def latencies(self) -> dict[str, float]:
+        """By listener: milliseconds that 95 of 100 requests took at most, of those that ended in the last seconds."""
+        try:
+            async with self._session.get("/stats", params={"filter": TIMES, "usedonly": ""}) as answer:
+                return parse_latencies(await answer.text())
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return {}
+
     async def look(self) -> Seen:
         """What it tells now; nothing where it is not there."""
         try:
@@ -78,6 +94,12 @@ class Admin:
         """
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             await self._session.post(f"/healthcheck/{'fail' if wanted else 'ok'}")
+
+
+def parse_latencies(text: str) -> dict[str, float]:
+    """Envoy's histograms: `http.model-20017.downstream_rq_time: … P95(1.05,4.1) …`, of late and of all time."""
+    found = filter(None, map(TIME.match, text.splitlines()))
+    return {one["listener"]: float(one["late"]) for one in found if one["late"] != "nan"}
 
 
 def parse(text: str, state: str) -> Seen:

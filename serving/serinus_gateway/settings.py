@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from serinus_api.gateway import ADMIN_PORT, AGENT_PORT, CHECK_PORT, ENVOY_HEALTH_PORT
-from serinus_gateway.description import Frontage
+from serinus_gateway.description import Entrance, Frontage
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -41,6 +41,8 @@ class Settings:
     drain_seconds: int = 60
     """After SIGTERM: wait this long at most for every EndpointSlice to forget this gateway, and as long again for what
     is under way."""
+    entrance: Entrance | None = None
+    """Set by local mode alone."""
     log_format: Literal["json", "console"] = "json"
     log_level: str = "INFO"
 
@@ -80,6 +82,7 @@ class Settings:
             admin_port=self.admin_port,
             health_port=self.health_port,
             connection_seconds=self.connection_seconds,
+            entrance=self.entrance,
         )
 
 

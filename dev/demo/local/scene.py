@@ -16,6 +16,8 @@ from dev.demo.local.serving import DIRECT, Row, Serving
 from dev.demo.narration import WIDTH, Narrator
 from examples.iris import train
 
+from serinus_api.gateway import HEADER_COLD_START
+
 INFER = "/v2/models/iris/infer"
 TIMEOUT_SECONDS = 10.0
 
@@ -93,6 +95,10 @@ class Scene:
             f"{replicas} pods are ready", lambda row: row.replicas == replicas and len(row.told["pods"]) == count
         )
 
+    def asleep(self) -> Row:
+        """Wait until it sleeps, and no pod is left, be it one that ends."""
+        return self._wait("it sleeps", lambda row: row.state == "Asleep" and not row.told["pods"])
+
     def now(self) -> Row:
         """The model as it is."""
         return self._wait("the model is listed", lambda _: True)
@@ -119,14 +125,15 @@ class Scene:
         """The command that asks about one flower by the model's host name."""
         return f"curl http://iris.localhost:{self.port}{INFER} -d {shlex.quote(self.body())}"
 
-    def by_host_name(self) -> str:
-        """What that command's request is answered: the species."""
+    def by_host_name(self) -> tuple[str, int]:
+        """What that command's request is answered: the species; and how many milliseconds it waited for a pod."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{INFER}", self.body().encode(), {"Host": f"iris.localhost:{self.port}"}
         )
         with DIRECT.open(request, timeout=TIMEOUT_SECONDS) as answer:
             outputs = json.load(answer)["outputs"]
-        return str(next(one["data"][0] for one in outputs if one["name"] == "label"))
+            cold = int(answer.headers.get(HEADER_COLD_START, 0))
+        return str(next(one["data"][0] for one in outputs if one["name"] == "label")), cold
 
     def _wait(self, words: str, holds: Callable[[Row], bool]) -> Row:
         def noted(row: Row) -> bool:

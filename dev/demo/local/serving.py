@@ -49,6 +49,11 @@ class Row:
         """Pods ready of pods wanted: `2/2`."""
         return str(self.told["replicas"])
 
+    @property
+    def state(self) -> str:
+        """`Awake`, `Waking` or `Asleep`."""
+        return str(self.told["state"])
+
     def condition(self, kind: str) -> dict[str, str]:
         """One condition, if it speaks of the present manifest; empty otherwise."""
         for one in self.told["conditions"]:

@@ -1,7 +1,7 @@
 """The chapters of the demo in local mode, in their order. Each does what a user would, and checks what came of it.
 
-Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story. Sleep, and
-steps of a canary, join it with the issues that bring them.
+Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story. Steps of a
+canary join it with the issue that brings them.
 """
 
 import time
@@ -19,6 +19,10 @@ BY_LOAD = """scaling:
     stableWindowSeconds: 6
     targetUtilizationPercent: 100
     metrics: [{type: RequestsPerSecond, target: 15}]"""
+TO_ZERO = """scaling:
+    minReplicas: 0
+    stableWindowSeconds: 6
+    scaleToZero: {gracePeriodSeconds: 1}"""
 FEW = 5.0
 """Requests a second that one pod bears with ease; the usual rate is more than two do."""
 
@@ -34,6 +38,8 @@ def tell(scene: Scene) -> None:
     refuse_wrong_digest(scene)
     refuse_too_large(scene)
     return_to_good(scene)
+    sleep(scene)
+    wake(scene)
     stop(scene)
     go_on(scene)
     end(scene)
@@ -67,7 +73,8 @@ def predict(scene: Scene) -> None:
         scene.narrator.tell('> client.infer("iris", [features of 50 flowers that the model has not seen])')
         scene.compare(scene.first)
         scene.narrator.output([f"$ {scene.curl()}"])
-        species = scene.by_host_name()
+        species, cold = scene.by_host_name()
+        scene.check(cold == 0, "no request has waited for a pod", cold)
         scene.check(species == scene.first_says, f"by its host name it says {species} too", species)
 
 
@@ -166,6 +173,40 @@ def return_to_good(scene: Scene) -> None:
         row = scene.ready(before.generation)
         scene.tell(row)
         scene.check(serves_on(before, row), "Ready again, and no pod was restarted", row.pods)
+
+
+def sleep(scene: Scene) -> None:
+    with scene.narrator.chapter("Let it sleep when nobody asks: no pods, until a request comes"):
+        before = scene.now()
+        scene.save("improved.yaml", (TWO, TO_ZERO))
+        scene.narrator.output(TO_ZERO.splitlines())
+        scene.ready(before.generation)
+        began = time.monotonic()
+        row = scene.asleep()
+        seconds = time.monotonic() - began
+        scene.show("get", "iris")
+        scene.check(
+            row.holds("Ready"), f"it sleeps, {seconds:.1f} s later, and counts as Ready", row.condition("Ready")
+        )
+        left = [line for line in leftovers.processes(scene.folder) if "serinus_runtime" in line]
+        scene.check(not row.told["pods"] and not left, "none of its processes is left", [*row.told["pods"], *left])
+
+
+def wake(scene: Scene) -> None:
+    with scene.narrator.chapter("Wake it by a request"):
+        before = scene.now()
+        scene.narrator.output([f"$ {scene.curl()}"])
+        began = time.monotonic()
+        species, cold = scene.by_host_name()
+        milliseconds = (time.monotonic() - began) * 1000
+        scene.check(species == scene.improved_says, f"the request was held, and answered {species}", species)
+        scene.check(
+            0 < cold <= milliseconds, f"after {milliseconds:.0f} ms, of which its pod needed {cold} to be there", cold
+        )
+        row = scene.sized("1/1")
+        scene.check(row.revision == before.revision, f"one pod of {row.revision}, as before", row.revision)
+        scene.save("improved.yaml")
+        scene.sized("2/2")
 
 
 def stop(scene: Scene) -> None:

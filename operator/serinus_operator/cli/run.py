@@ -21,6 +21,7 @@ from serinus_operator.cluster.files import StateError
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT, Manifest
 from serinus_operator.local.control import Control
 from serinus_operator.local.entry import Entry
+from serinus_operator.local.envoy import EnvoyFailed
 from serinus_operator.local.instance import Instance
 from serinus_operator.local.lock import StateInUse
 
@@ -62,7 +63,6 @@ class Run:
         self._sources = Sources(options.sources)
         self._instance = make_instance(options.state)
         self._entry = Entry(self._instance, host=options.host, port=options.port)
-        self._instance.address = self._entry.address
         self._control = Control(self._instance)
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
         self._told: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
@@ -114,6 +114,8 @@ class Run:
             if error.errno == errno.EADDRINUSE:
                 raise Fault(f"port {where} is taken; name another with --port") from error
             raise Fault(f"cannot listen on {where}: {os.strerror(error.errno or 0)}") from error
+        except EnvoyFailed as error:
+            raise Fault(str(error)) from error
         try:
             await self._control.start()
         except OSError as error:

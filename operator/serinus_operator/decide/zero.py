@@ -69,10 +69,9 @@ def step(  # everything that the next place depends on
     place = place_of(subject)
     spec = subject.spec.scaling
     if place == AWAKE and (workload is None or not may_rest(spec)):
-        kept = observation.gateway_port if may_rest(spec) else subject.status.gateway_port
         finding = _hindrance(subject, observation.gateways, ZeroMemory(), now)
         least, enough = (max(1, wanted), 1) if may_rest(spec) else (wanted, None)
-        return Sleep(Traffic(port=kept), ZeroMemory(), least, enough=enough, finding=finding)
+        return Sleep(Traffic(port=observation.gateway_port), ZeroMemory(), least, enough=enough, finding=finding)
     memory = _looked(subject, observation.load, workload, memory, place, now)
     situation = _situation(subject, observation, memory, place, now, wanted=wanted, settled=settled)
     row = next_row(situation)

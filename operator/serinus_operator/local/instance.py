@@ -26,6 +26,7 @@ from serinus_operator.gateways import Gateways
 from serinus_operator.guard import Guard
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.backends import Backend, Backends
+from serinus_operator.local.endpoints import Endpoints
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.lock import StateLock
 from serinus_operator.local.memory import Groups
@@ -80,6 +81,8 @@ class Instance:
         """How this machine lets pods be kept, in sentences; known after `start`."""
         self.address: Callable[[str, str], str] = service_address
         """Where a model answers (`status.url`), from its namespace and name; to be set before `start`."""
+        self.make_gateways: Callable[[ProcessCluster, Cache], Gateways] = Gateways.none
+        """What is known of the gateway; the entry port sets it before `start`. Without one nothing sleeps."""
         self.layout = Layout(state.resolve())
         self.cluster: ProcessCluster
         self.telemetry = Telemetry()
@@ -101,13 +104,17 @@ class Instance:
         self.runner.on_bug = self._ended
         self.workloads = Workloads(self.cluster)
         self._backends = Backends(self.cluster, self.runner.place)
+        self.endpoints = Endpoints(self.cluster, self._backends)
         self._wire()
         self.runner.start()
         self.workloads.start()
-        self._spawn("resync", self.resync.run())
-        self._spawn("workloads", self.workloads.run())
-        self._spawn("queue", self._work())
-        self._spawn("collector", self.collector.run())
+        self.endpoints.start()
+        self.spawn("resync", self.resync.run())
+        self.spawn("workloads", self.workloads.run())
+        self.spawn("endpoints", self.endpoints.run())
+        self.spawn("queue", self._work())
+        self.spawn("collector", self.collector.run())
+        self.spawn("gateways", self.gateways.run())
 
     def _processes(self, cluster: ProcessCluster) -> Pods:
         """Pods as processes of this machine; remarks how it can keep them."""
@@ -130,13 +137,14 @@ class Instance:
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
         self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.nudge(key))
+        self.gateways = self.make_gateways(self.cluster, cache)
         observer = Observer(
             self.cluster,
             cache,
             self._metrics.look,
             self.collector.last,
             Scalers(self.cluster, cache),
-            Gateways.none(self.cluster, cache),
+            self.gateways,
         )
         reconciler = Reconciler(
             settings=settings,
@@ -225,7 +233,8 @@ class Instance:
             if source and source.pinned_by_copy and source.object == meta["name"]:
                 self.queue.add(Key(meta["namespace"], model["metadata"]["name"]))
 
-    def _spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        """A task that lasts as long as the instance; its end is a bug."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

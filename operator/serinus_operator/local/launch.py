@@ -33,7 +33,7 @@ async def launch(program: Program, log: Path, group: Group | None) -> asyncio.su
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-P", "-m", "serinus_operator.local.child", str(os.getpid()), members),
-            *program.arguments,
+            *(program.name, *program.arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,

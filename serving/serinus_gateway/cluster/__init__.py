@@ -2,7 +2,6 @@
 
 api.py      requests to the API server; the only user of the Kubernetes client
 follow.py   one kind of object, listed and watched for ever
-views.py    manifests in, a model's view out; pure
 world.py    the port `World`
 waker.py    the port `Waker`
 """

@@ -12,9 +12,9 @@ from serinus_api import names
 from serinus_api.gateway import LABEL_SERVICE_NAME, LABEL_SLICE_MANAGER, SLICE_MANAGER
 from serinus_gateway.cluster.api import Api, Manifest
 from serinus_gateway.cluster.follow import Follower
-from serinus_gateway.cluster.views import view_of
 from serinus_gateway.description import ModelKey
 from serinus_gateway.logs import fields
+from serinus_gateway.views import view_of
 from serinus_gateway.world import ModelView, Views
 
 SERVING = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY},{names.LABEL_ROLE}={names.ROLE_SERVING}"

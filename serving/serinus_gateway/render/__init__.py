@@ -7,6 +7,7 @@ and let Envoy itself validate each.
     lds/lds.json                one listener per model, on its own port
     cds/cds.json                one cluster per revision that has ready pods, with their addresses
     rds-<n>/rds.json            weights, header match, timeouts, check on or off, for an eighth of the models each
+    entrance/rds.json           in local mode: which host name and which path is which model
 
 Each folder is watched for renames, so each file is replaced as a whole. A change of routes or pods leaves the listeners
 alone, and so every connection.

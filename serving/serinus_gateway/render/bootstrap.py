@@ -12,16 +12,23 @@ MAX_CONNECTIONS = 50_000
 
 def bootstrap(frontage: Frontage) -> Document:
     """The bootstrap file of one gateway."""
-    return {
+    document: Document = {
         "node": {"id": "serinus-gateway", "cluster": "serinus-gateway"},
         "admin": {"address": address(Endpoint(LOOPBACK, frontage.admin_port))},
         "dynamic_resources": {
             "lds_config": {**source(frontage, "lds/lds.json"), "initial_fetch_timeout": "0s"},
             "cds_config": {**source(frontage, "cds/cds.json"), "initial_fetch_timeout": "0s"},
         },
-        "static_resources": {"clusters": [_agent(frontage)], "listeners": [_alive(frontage)]},
+        "static_resources": {
+            "clusters": [_agent(frontage)],
+            "listeners": [] if frontage.entrance else [_alive(frontage)],
+        },
         "overload_manager": _overload(),
     }
+    if frontage.entrance:
+        inside = {"@type": f"{TYPES}.extensions.bootstrap.internal_listener.v3.InternalListener"}
+        document["bootstrap_extensions"] = [{"name": "envoy.bootstrap.internal_listener", "typed_config": inside}]
+    return document
 
 
 def _agent(frontage: Frontage) -> Document:

@@ -28,7 +28,7 @@ def held_clusters() -> list[Document]:
             "type": "ORIGINAL_DST",
             "lb_policy": "CLUSTER_PROVIDED",
             "original_dst_lb_config": {"use_http_header": True, "http_header_name": HEADER_DESTINATION},
-            **_common(protocol),
+            **common(protocol),
         }
         for protocol in Protocol
     ]
@@ -43,11 +43,12 @@ def warm_cluster(model: Model, share: Share) -> Document:
         "type": "STATIC",
         "lb_policy": "LEAST_REQUEST",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": members}]},
-        **_common(model.protocol),
+        **common(model.protocol),
     }
 
 
-def _common(protocol: Protocol) -> Document:
+def common(protocol: Protocol) -> Document:
+    """What holds for every destination of requests, wherever it is."""
     http: Document = {"http_protocol_options": {}}
     if protocol is Protocol.H2C:
         windows = {

@@ -5,6 +5,7 @@ import json
 
 from serinus_gateway.description import Fleet, Frontage
 from serinus_gateway.render.clusters import held_clusters, warm_cluster
+from serinus_gateway.render.entrance import ENTRANCE_PATH, entrance_clusters, entrance_listener, entrance_routes
 from serinus_gateway.render.listeners import listener
 from serinus_gateway.render.routes import routes
 from serinus_gateway.render.words import (
@@ -30,8 +31,14 @@ def render(fleet: Fleet, frontage: Frontage) -> Documents:
     """
     documents: Documents = {routes_path(shard): _routes(fleet, shard) for shard in range(SHARDS)}
     warm = [warm_cluster(model, share) for model in fleet.models for share in model.shares if share.has_cluster]
-    documents["cds/cds.json"] = _response(CLUSTER_TYPE, [*held_clusters(), *warm])
-    documents["lds/lds.json"] = _response(LISTENER_TYPE, [listener(model, frontage) for model in fleet.models])
+    listeners = [listener(model, frontage) for model in fleet.models]
+    clusters = [*held_clusters(), *warm]
+    if entrance := frontage.entrance:
+        listeners.append(entrance_listener(entrance, frontage))
+        clusters += entrance_clusters(fleet, entrance)
+        documents[ENTRANCE_PATH] = _response(ROUTES_TYPE, [entrance_routes(fleet, entrance)])
+    documents["cds/cds.json"] = _response(CLUSTER_TYPE, clusters)
+    documents["lds/lds.json"] = _response(LISTENER_TYPE, listeners)
     return documents
 
 

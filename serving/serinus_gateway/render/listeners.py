@@ -33,35 +33,41 @@ CONNECTION_WINDOW: Final = 1024 * 1024
 
 
 def listener(model: Model, frontage: Frontage) -> Document:
-    """The gateway port of a model."""
+    """The gateway port of a model; behind an entrance the same, but inside of Envoy."""
+    name, shard = listener_name(model), shard_of(model)
+    more = {
+        "early_header_mutation_extensions": [_own_headers(model)],
+        "common_http_protocol_options": {
+            "idle_timeout": f"{IDLE_SECONDS}s",
+            "max_connection_duration": f"{frontage.connection_seconds}s",
+        },
+        # Without it a client that is just sending on an old connection is cut; with it the last answer says `close`.
+        "http1_safe_max_connection_duration": True,
+    }
+    check = {"name": CHECK_FILTER, "typed_config": check_filter()}
+    manager = {**http_manager(name, routes_name(shard), routes_path(shard), frontage, [check]), **more}
+    where = {"address": address(Endpoint(frontage.listen_host, model.port))}
+    return {"name": name, **({"internal_listener": {}} if frontage.entrance else where), **accepting(manager, frontage)}
+
+
+def accepting(manager: Document, frontage: Frontage) -> Document:
+    """The part of a listener that says what is done with a connection."""
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
     return {
-        "name": listener_name(model),
-        "address": address(Endpoint(frontage.listen_host, model.port)),
         "per_connection_buffer_limit_bytes": frontage.buffer_bytes,
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": _manager(model, frontage),
-                    }
-                ]
-            }
-        ],
+        "filter_chains": [{"filters": filters}],
     }
 
 
-def _manager(model: Model, frontage: Frontage) -> Document:
+def http_manager(name: str, routes: str, path: str, frontage: Frontage, filters: list[Document]) -> Document:
+    """What is common to everything that takes requests. `routes` and `path`: the route configuration and its file."""
     return {
         "@type": f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": listener_name(model),
+        "stat_prefix": name,
         "codec_type": "AUTO",
-        "rds": {
-            "route_config_name": routes_name(shard_of(model)),
-            "config_source": source(frontage, routes_path(shard_of(model))),
-        },
+        "rds": {"route_config_name": routes, "config_source": source(frontage, path)},
         "http_filters": [
-            {"name": CHECK_FILTER, "typed_config": check_filter()},
+            *filters,
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {
@@ -76,15 +82,8 @@ def _manager(model: Model, frontage: Frontage) -> Document:
         "skip_xff_append": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
-        "early_header_mutation_extensions": [_own_headers(model)],
         "max_request_headers_kb": MAX_HEADERS_KIB,
         "request_headers_timeout": f"{HEADER_SECONDS}s",
-        "common_http_protocol_options": {
-            "idle_timeout": f"{IDLE_SECONDS}s",
-            "max_connection_duration": f"{frontage.connection_seconds}s",
-        },
-        # Without it a client that is just sending on an old connection is cut; with it the last answer says `close`.
-        "http1_safe_max_connection_duration": True,
         "http2_protocol_options": {
             "initial_stream_window_size": STREAM_WINDOW,
             "initial_connection_window_size": CONNECTION_WINDOW,

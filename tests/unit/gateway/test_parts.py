@@ -6,7 +6,7 @@ import pytest
 
 from serinus_gateway import proxy
 from serinus_gateway.episode import Episode
-from serinus_gateway.proxy import Seen, parse
+from serinus_gateway.proxy import Seen, parse, parse_latencies
 from serinus_gateway.settings import Settings, SettingsError
 
 STATS = """\
@@ -28,6 +28,15 @@ def test_statistics_are_read() -> None:
         total={"model-20000": 9},
         sent={"ml/iris-1": 7},
     )
+
+
+def test_latency_is_that_of_late() -> None:
+    text = (
+        "http.model-20001.downstream_rq_time: P0(1,1) P50(1.05,2) P95(3.5,40) P100(4,90)\n"
+        "http.model-20002.downstream_rq_time: P0(nan,1) P50(nan,2) P95(nan,40) P100(nan,90)\n"
+        "http.model-20003.downstream_rq_time: No recorded values\n"
+    )
+    assert parse_latencies(text) == {"model-20001": 3.5}
 
 
 def test_list_with_a_listener_that_is_not_open_has_not_been_taken() -> None:

@@ -6,8 +6,8 @@ import pytest
 from dev.gateway.fake_api import model, pod
 
 from serinus_api.runtime import CONFIG_ENV, ModelSource, PreflightReport, RuntimeConfig, RuntimeLimits
-from serinus_gateway.cluster.views import view_of
 from serinus_gateway.description import Endpoint
+from serinus_gateway.views import view_of
 from serinus_gateway.world import Activation, Trouble
 
 AWAKE = {"scaling": {"state": "Awake"}}

@@ -166,6 +166,12 @@ async def test_gateway_is_seen_to_answer_by_its_own_count() -> None:
     assert await stage.gateways.answer("10.1.1.1") is False
 
 
+async def test_service_without_an_address_is_not_asked() -> None:
+    stage = Stage()
+    assert await stage.gateways.answer(None) is None
+    assert stage.asked == []
+
+
 def test_installation_without_gateways_has_had_none_for_ever() -> None:
     stage = Stage()
     look = Gateways.none(stage, stage.cache).of(IRIS)  # type: ignore[arg-type]

@@ -1,11 +1,11 @@
-"""From manifests to what the agent works with. Pure.
+"""From manifests to what the agent works with: those of an API server, or of local mode's store. Pure.
 
 Only the fields of the contract (`serinus_api.gateway`) are read, and one that is missing or odd counts as absent: a
 newer operator must not make a model vanish from an older gateway.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 from pydantic import ValidationError
 
@@ -16,6 +16,8 @@ from serinus_gateway.description import Endpoint, HeaderMatch
 from serinus_gateway.world import Activation, ModelView, Pod, Trouble
 
 Manifest = Mapping[str, Any]
+Ports: TypeAlias = tuple[Endpoint, Endpoint]
+"""Where a pod takes requests, and where it tells its load."""
 
 SPLITTING: Final = ("Stepping", "Held")
 """Phases of a rollout in which the candidate has a part of the traffic."""
@@ -24,7 +26,15 @@ STARTING: Final = ("ContainerCreating", "PodInitializing")
 AWAKE: Final = "Awake"
 
 
-def view_of(model: Manifest, pods: Iterable[Manifest], *, in_path: bool) -> ModelView | None:
+def pod_ports(pod: Manifest) -> Ports | None:
+    """Those of a pod of a cluster: its own address, and the ports that every pod has."""
+    address = pod.get("status", {}).get("podIP")
+    return (Endpoint(address, HTTP_PORT), Endpoint(address, METRICS_PORT)) if address else None
+
+
+def view_of(
+    model: Manifest, pods: Iterable[Manifest], *, in_path: bool, locate: Callable[[Manifest], Ports | None] = pod_ports
+) -> ModelView | None:
     """A model's view; None where the gateway has nothing to do with it yet.
 
     `in_path`: clients are led through the gateway, because an EndpointSlice of ours stands beside the model's Service.
@@ -52,7 +62,7 @@ def view_of(model: Manifest, pods: Iterable[Manifest], *, in_path: bool) -> Mode
         created=str(meta.get("creationTimestamp", "")),
         request_timeout_seconds=runtime.get("requestTimeoutSeconds") or 60,
         activation=_activation((spec.get("scaling") or {}).get("activation") or {}),
-        pods=tuple(pod for pod in (_pod(one, runtime) for one in mine) if pod),
+        pods=tuple(pod for pod in (_pod(one, runtime, locate(one)) for one in mine) if pod),
         troubles=_troubles(model, mine),
     )
 
@@ -65,20 +75,19 @@ def _activation(told: Manifest) -> Activation:
     )
 
 
-def _pod(manifest: Manifest, runtime: Manifest) -> Pod | None:
+def _pod(manifest: Manifest, runtime: Manifest, ports: Ports | None) -> Pod | None:
     """A pod that may be sent requests, now or soon."""
     meta, status = manifest["metadata"], manifest.get("status", {})
     if "deletionTimestamp" in meta or status.get("phase") in ("Succeeded", "Failed"):
         return None
-    address = status.get("podIP")
     conditions = {one["type"]: one["status"] for one in status.get("conditions", ())}
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
         revision=meta.get("labels", {}).get(names.LABEL_REVISION, ""),
-        http=Endpoint(address, HTTP_PORT) if address else None,
-        private=Endpoint(address, METRICS_PORT) if address else None,
-        ready=bool(address) and conditions.get("Ready") == "True",
+        http=ports[0] if ports else None,
+        private=ports[1] if ports else None,
+        ready=ports is not None and conditions.get("Ready") == "True",
         concurrency=_concurrency(manifest) or runtime.get("maxConcurrency") or 8,
         ready_path=BENTO_READY_PATH if runtime.get("bento") else READY_PATH,
     )
