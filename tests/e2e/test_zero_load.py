@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.harness import ingress, oip
 from tests.e2e.harness.models import Model
+from tests.e2e.harness.prober import Prober
 from tests.e2e.harness.sleepers import DOUBLED, SLEEP_SECONDS, ask, reach, scaling, side_by_side, sleepy
 from tests.e2e.harness.waiting import wait_for
 from tests.e2e.harness.world import World
@@ -25,10 +26,17 @@ TRIALS = 100 if FULL else 4
 WAKE_SECONDS = 30.0
 """A wake may take as long on a busy machine of two cores; on a quiet one it is a second."""
 RATE = 20.0
-BURST_SECONDS = 4.0
+BURST = 80
+"""Requests after the model is awake again."""
 LEARN_SECONDS = 5.0
 """Within this the operator leads past a gateway that is gone."""
 STOP_GATEWAY = {"stopped": (), "killed": ("--force", "--grace-period=0")}
+
+
+def go_on(prober: Prober) -> None:
+    """Until so many more requests have been answered, or lost."""
+    enough = len(prober.records) + BURST
+    wait_for(lambda: len(prober.records) >= enough, seconds=60, what="requests go on", describe=lambda: prober.lost)
 
 
 @pytest.mark.long
@@ -39,7 +47,7 @@ def test_flips_under_load_lose_nothing(world: World, namespace: str) -> None:
         reach(model, "Asleep")
         with model.probe(rate=RATE, deadline=WAKE_SECONDS) as prober:
             reach(model, "Awake")
-            time.sleep(BURST_SECONDS)
+            go_on(prober)
         prober.assert_none_lost()
         sent += len(prober.records)
     world.figures.note(f"{FLIPS} flips between sleep and wake at {RATE:g} requests/s", sent=sent, lost=0)
@@ -107,7 +115,7 @@ def test_one_of_two_gateways_goes_while_it_holds_requests(world: World, namespac
         model.kubectl("delete", "pod", victim, "--wait=false", *STOP_GATEWAY[how])
         gone = time.monotonic()
         reach(model, "Awake", seconds=90)
-        time.sleep(BURST_SECONDS)
+        go_on(prober)
     subject = f"one of two gateways is {how} while a model wakes"
     if how == "stopped":
         prober.assert_none_lost()

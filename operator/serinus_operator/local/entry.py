@@ -10,6 +10,7 @@ Made by `serinus run`. The port is Envoy's: it leads to the pods, or holds a req
 """
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
@@ -49,12 +50,11 @@ class Entry:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((self.host, self.port))
             probe.listen(1)
-        await self._pages.start()
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            await self._pages.start()
+            undo.push_async_callback(self._pages.stop)
             await self._gateway.start(self.host, self.port, self._pages.place)
-        except BaseException:
-            await self._pages.stop()
-            raise
+            undo.pop_all()
         self._instance.spawn("gateway", self._gateway.run())
         self._instance.spawn("statistics", self._count())
 

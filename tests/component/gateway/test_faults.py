@@ -17,9 +17,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 AWAKE = {"scaling": {"engine": "Builtin", "state": "Awake"}}
 
 
-async def keep_asking(gateway: Gateway, port: int, over: asyncio.Event) -> Counter[int]:
-    """Ask again and again; how often each status came. 0: no answer."""
-    seen: Counter[int] = Counter()
+async def keep_asking(
+    gateway: Gateway, port: int, over: asyncio.Event, seen: Counter[int] | None = None
+) -> Counter[int]:
+    """Ask again and again; how often each status came, counted in `seen` as they come. 0: no answer."""
+    seen = Counter() if seen is None else seen
     while not over.is_set():
         try:
             seen[(await gateway.read(port))[0]] += 1
@@ -35,13 +37,15 @@ async def test_warm_traffic_does_not_notice_that_the_agent_dies(own: Gateway) ->
     await own.show("a", small.address, of="iris", ready=True)
     await own.applied("iris", guarded=False)
     over = asyncio.Event()
-    asking = asyncio.create_task(keep_asking(own, port, over))
+    before: Counter[int] = Counter()
+    asking = asyncio.create_task(keep_asking(own, port, over, before))
     own.kill_agent()
-    await asyncio.sleep(1)
+    enough = before[200] + 100
+    await until(lambda: before[200] >= enough, "a hundred answers without an agent")
     own.envoy.kill()
     own.envoy.wait()
     over.set()
-    before = await asking
+    await asking
     assert before.keys() <= {0, 200}
     assert before[0] <= 3, "only what was under way when Envoy died"
     own.envoy = own.run("envoy")
@@ -138,7 +142,6 @@ async def test_match_of_a_candidate_without_pods_wakes_it_alone(gateway: Gateway
     gateway.api.set_replicas("ml", "iris-2", 0)
     stable, candidate = [await gateway.small_pod(echo) for _ in range(2)]
     await gateway.show("a", stable.address, of="iris", ready=True)
-    await asyncio.sleep(0.6)
     asking = asyncio.create_task(gateway.read(port, headers={"x-canary": "1"}))
     await until(lambda: gateway.api.scaled == [("ml", "iris-2", 1)])
     assert (await gateway.read(port))[1]["x-serinus-revision"] == "iris-1"
