@@ -1,4 +1,4 @@
-"""The command line: `python -m bench [operator|runtime|canary|all] [--quick]`: Markdown, and JSON in `bench/out/`."""
+"""The command line: `python -m bench [PART|all]` prints a Markdown table, and writes JSON into `bench/out/`."""
 
 import argparse
 import platform
@@ -8,8 +8,10 @@ from collections.abc import Callable
 from types import FrameType
 
 from dev.cluster.console import ClusterError, say
+from dev.demo.narration import DemoError
 
-from bench import canary, operators, procfs, report, runtimes
+from bench import canary, local, operators, procfs, report, runtimes, scaling
+from bench.gateway import measure as gateways
 from bench.report import Line
 
 QUICK = "small numbers: a minute or two, for developing the benchmark itself; not for judging"
@@ -20,10 +22,15 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    made.add_argument("what", nargs="?", default="all", choices=("operator", "runtime", "canary", "all"))
+    parts = ("operator", "runtime", "local", "gateway", "scaling", "canary", "all")
+    made.add_argument("what", nargs="?", default="all", choices=parts)
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
-    made.add_argument("--rounds", type=int, help="interleaved rounds (default 3 of `operator`, 7 of `runtime`)")
+    made.add_argument(
+        "--rounds",
+        type=int,
+        help="interleaved rounds (default 3 of `operator`, 7 of `runtime`, 5 of `local`, 9 of `gateway`'s hop)",
+    )
     return made
 
 
@@ -38,6 +45,23 @@ def runtime_lines(options: argparse.Namespace) -> list[Line]:
     """Ours against bare servers and BentoML."""
     rounds = options.rounds or (2 if options.quick else 7)
     return runtimes.measure(runtimes.Size(rounds, 1.0 if options.quick else 3.0, 2 if options.quick else 7))
+
+
+def local_lines(options: argparse.Namespace) -> list[Line]:
+    """What a user of local mode waits for."""
+    starts = options.rounds or (2 if options.quick else 5)
+    return local.measure(local.Size(starts, helps=3 if options.quick else 10, demo=not options.quick))
+
+
+def gateway_lines(options: argparse.Namespace) -> list[Line]:
+    """The hop, the way from zero, and sleeping models."""
+    size = gateways.QUICK if options.quick else gateways.FULL
+    return gateways.measure(size.with_rounds(options.rounds) if options.rounds else size)
+
+
+def scaling_lines(options: argparse.Namespace) -> list[Line]:
+    """Our decisions against an HPA-like rule, in virtual time."""
+    return scaling.measure((10.0,) if options.quick else (3.0, 10.0, 30.0))
 
 
 def canary_lines(options: argparse.Namespace) -> list[Line]:
@@ -57,6 +81,9 @@ def main() -> int:
     parts: dict[str, Callable[[argparse.Namespace], list[Line]]] = {
         "operator": operator_lines,
         "runtime": runtime_lines,
+        "local": local_lines,
+        "gateway": gateway_lines,
+        "scaling": scaling_lines,
         "canary": canary_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
@@ -69,7 +96,7 @@ def main() -> int:
                 loads.append(procfs.load_average())
                 say(f"{name}: load average {loads[0]:.1f} before, {loads[1]:.1f} after")
                 facts[f"load of {name}"] = loads
-    except (ClusterError, RuntimeError) as error:
+    except (ClusterError, DemoError, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,14 +1,12 @@
 """Requests as the API server saw them: its audit log, counted by user, verb and resource. The same ruler for all."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import yaml
+from dev.cluster.audit import MUTATING, parse
 
-READS = frozenset({"get", "list", "watch"})
 Calls = Counter[tuple[str, str]]
 """By verb and resource with its subresource: `("patch", "modeldeployments/status")`."""
 
@@ -33,24 +31,17 @@ def end_of(log: Path) -> int:
 def calls(log: Path, since: int, user: str, namespace: str) -> Calls:
     """Requests of `user` in `namespace` after the mark; each once, when it was answered, a watch when it began."""
     found: Calls = Counter()
-    for entry in _entries(log, since):
-        place = entry.get("objectRef", {})
-        stage = "ResponseStarted" if entry["verb"] == "watch" else "ResponseComplete"
-        if entry["user"]["username"] != user or place.get("namespace") != namespace or entry["stage"] != stage:
-            continue
-        resource = "/".join(part for part in (place["resource"], place.get("subresource")) if part)
-        found[entry["verb"], resource] += 1
+    with log.open("rb") as file:
+        file.seek(since)
+        for line in file:
+            request = parse(line)
+            if request is None or (request.user, request.namespace) != (user, namespace):
+                continue
+            if request.stage == ("ResponseStarted" if request.verb == "watch" else "ResponseComplete"):
+                found[request.verb, request.resource] += 1
     return found
 
 
 def mutating(counted: Calls) -> Calls:
     """Those that change something; the operator's own lease apart."""
-    return Counter({call: n for call, n in counted.items() if call[0] not in READS and call[1] != "leases"})
-
-
-def _entries(log: Path, since: int) -> Iterator[dict[str, Any]]:
-    with log.open("rb") as file:
-        file.seek(since)
-        for line in file:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
+    return Counter({call: n for call, n in counted.items() if call[0] in MUTATING and call[1] != "leases"})

@@ -122,7 +122,7 @@ def _settled(subject: Subject, intent: RecordIntent) -> Decision:
         status=ModelDeploymentStatus(stable_revision=intent.name, revisions=(revision,)),
         memory=Memory(),
         health=Health.SETTLED,
-        verdict=Verdict(Reason.READY, f"{intent.name} serves with 1 replicas, step {STEP}"),
+        verdict=Verdict(Reason.READY, f"{intent.name} serves with 1 replica, step {STEP}"),
         findings={ConditionType.MODEL_RESOLVED: found, ConditionType.MODEL_VALIDATED: passed},
         running=(intent.name,),
         entry=intent.name,

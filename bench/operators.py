@@ -38,15 +38,28 @@ class Size:
 
 @dataclass(frozen=True)
 class Rest:
-    """What a converged operator does."""
+    """What a converged operator does, and what it was like before it had any model."""
 
+    objects: int
     seconds: float
+    quiet_cpu_seconds: float
     mutating: audit.Calls
     noop_mutating: audit.Calls
     noop_calls: audit.Calls
     noop_cpu_seconds: float
     noop_passes: float
+    empty_rss_mib: float
     rss_mib: float
+
+    @property
+    def kib_each(self) -> float:
+        """Memory that a model has added."""
+        return (self.rss_mib - self.empty_rss_mib) * 1024 / self.objects
+
+    @property
+    def milliseconds_each(self) -> float:
+        """CPU time that a model takes in a quiet minute, the lease and all else divided among them."""
+        return self.quiet_cpu_seconds / self.objects * 60 / self.seconds * 1e3
 
 
 def measure(size: Size) -> list[Line]:
@@ -88,21 +101,27 @@ async def _round(plane: ControlPlane, api: Kube, program: Program, namespace: st
 async def _rest(plane: ControlPlane, api: Kube, size: Size) -> tuple[Rest, list[Manifest]]:
     """Bring up once more, then watch a quiet time and one look at everything; the objects that are stored then."""
     async with fleet.running(plane, api, fleet.serinus(), "rest") as subject:
+        empty, _ = memory_mib(subject.pid)
         await fleet.bring_up(api, subject, size.objects)
         subject.set_mark()
+        quiet = cpu_seconds(subject.pid)
         await asyncio.sleep(size.quiet_seconds)
+        quiet = cpu_seconds(subject.pid) - quiet
         mutating = audit.mutating(subject.calls())
         cpu, passes = cpu_seconds(subject.pid), passes_of(await subject.metrics())
         subject.set_mark()
         done = await _until_looked(subject, passes + size.objects)
         counted = subject.calls()
         rest = Rest(
+            objects=size.objects,
             seconds=size.quiet_seconds,
+            quiet_cpu_seconds=quiet,
             mutating=mutating,
             noop_mutating=audit.mutating(counted),
             noop_calls=counted,
             noop_cpu_seconds=cpu_seconds(subject.pid) - cpu,
             noop_passes=done - passes,
+            empty_rss_mib=empty,
             rss_mib=memory_mib(subject.pid)[0],
         )
     return rest, await sizes.stored(api, "rest")
@@ -218,6 +237,12 @@ def _rest_lines(rest: Rest, size: Size) -> list[Line]:
             raw={"cpu_seconds": rest.noop_cpu_seconds, "passes": rest.noop_passes},
         ),
         Line(GROUP, f"RSS at rest with {size.objects} models", f"{rest.rss_mib:.0f} MiB", raw={"mib": rest.rss_mib}),
+        Line(
+            GROUP,
+            "each converged model: RSS, CPU per minute",
+            f"{rest.kib_each:.0f} KiB, {rest.milliseconds_each:.1f} ms",
+            raw={"empty_mib": rest.empty_rss_mib, "mib": rest.rss_mib, "quiet_cpu_seconds": rest.quiet_cpu_seconds},
+        ),
     ]
 
 

@@ -35,6 +35,8 @@ class Server:
     port: int
     first: Request
     variables: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    core: int = SERVER_CORE
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Process:
         """CPU time of the server with its helpers."""
         return sum(cpu_seconds(pid) for pid in family(self.pid))
 
+    def pin(self, core: int) -> None:
+        """Move it to another core, with all its threads and helpers."""
+        for pid in family(self.pid):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
+
     def memory_mib(self) -> float:
         """Proportional set size of the server with its helpers."""
         return sum(proportional_mib(pid) for pid in family(self.pid))
@@ -55,7 +63,12 @@ class Process:
 
 def ours(folder: Path, model: bytes) -> Server:
     """The runtime with its defaults: all limits, deadlines and metrics are on."""
-    mount, work, port = folder / "mount", folder / "work", free_port()
+    return runtime(folder, model, "127.0.0.1", (free_port(), free_port()), SERVER_CORE)
+
+
+def runtime(folder: Path, model: bytes, host: str, ports: tuple[int, int], core: int) -> Server:
+    """The same at some address. `ports`: of its models, and of its metrics."""
+    mount, work = folder / "mount", folder / "work"
     for made in (mount, work):
         made.mkdir(parents=True, exist_ok=True)
     (mount / "model.onnx").write_bytes(model)
@@ -65,15 +78,16 @@ def ours(folder: Path, model: bytes) -> Server:
         source=ModelSource(uri="pvc://claim/model.onnx", path="model.onnx", digest=models.digest(model)),
         threads=1,
         drain_seconds=0,
-        host="127.0.0.1",
-        http_port=port,
-        metrics_port=free_port(),
+        host=host,
+        http_port=ports[0],
+        metrics_port=ports[1],
         model_mount=str(mount),
         work_mount=str(work),
         termination_log=str(folder / "termination-log"),
     )
     told = config.model_dump_json(by_alias=True, exclude_none=True)
-    return Server("ours", (beside_python("serinus-runtime"), "serve"), port, TINY, {CONFIG_ENV: told})
+    command = (beside_python("serinus-runtime"), "serve")
+    return Server("ours", command, ports[0], TINY, {CONFIG_ENV: told}, host, core)
 
 
 def plain(kind: str, folder: Path, model: bytes) -> Server:
@@ -98,7 +112,7 @@ def beside_python(name: str) -> str:
 @contextmanager
 def running(server: Server, log: Path) -> Iterator[tuple[Process, float]]:
     """Start a server pinned to its core; gives it and the seconds from exec to its first right answer."""
-    pinned = ("taskset", "--cpu-list", str(SERVER_CORE))
+    pinned = ("taskset", "--cpu-list", str(server.core))
     with log.open("ab") as output:
         started = time.perf_counter()
         child = subprocess.Popen(
@@ -116,7 +130,7 @@ def running(server: Server, log: Path) -> Iterator[tuple[Process, float]]:
 
 
 def until_serving(server: Server, child: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Ask until the first inference is answered."""
+    """Ask until the first request is answered."""
     deadline = time.monotonic() + START_SECONDS
     while not answers(server):
         if child.poll() is not None or time.monotonic() > deadline:
@@ -125,10 +139,10 @@ def until_serving(server: Server, child: "subprocess.Popen[bytes]", log: Path) -
 
 
 def answers(server: Server) -> bool:
-    """One request; whether it was an inference."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    """One request; whether it was answered with 200."""
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
     try:
-        connection.request("POST", server.first.path, server.first.body, dict(server.first.headers))
+        connection.request(server.first.method, server.first.path, server.first.body, dict(server.first.headers))
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -1,7 +1,7 @@
 """Condition types and reasons: the words in which Serinus tells the truth.
 
 Each reason belongs to one type. *Final* reasons reject a revision until the spec, the digest or `retry` changes;
-*waiting* ones are tried again every 15 seconds and become `Stalled` only after `startupDeadlineSeconds`.
+*waiting* ones are tried again at least every 15 seconds and become `Stalled` only after `startupDeadlineSeconds`.
 """
 
 from enum import StrEnum
@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NOT_IN_LOCAL_MODE = "NotInLocalMode"
     INVALID_SPEC = "InvalidSpec"
     NAME_CONFLICT = "NameConflict"
+    OVERRIDDEN = "Overridden"
     RBAC_DENIED = "RBACDenied"
     REJECTED_BY_API_SERVER = "RejectedByAPIServer"
     INTERNAL_ERROR = "InternalError"
@@ -77,6 +78,18 @@ class Reason(StrEnum):
     # RolloutHealthy
     PROGRESSING = "Progressing"
     CANDIDATE_NOT_READY = "CandidateNotReady"
+
+    # ScalingActive
+    METRICS_AVAILABLE = "MetricsAvailable"
+    METRICS_UNAVAILABLE = "MetricsUnavailable"
+    REPLICA_OWNERSHIP_CONFLICT = "ReplicaOwnershipConflict"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"
+    GATEWAY_UNAVAILABLE = "GatewayUnavailable"
+
+    # Ready and Available, where a model may sleep
+    ASLEEP = "Asleep"
+    WAKING = "Waking"
+    WAKE_FAILED = "WakeFailed"
 
 
 def reason_of(word: str | None) -> Reason | None:

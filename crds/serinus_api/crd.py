@@ -31,11 +31,20 @@ COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
     ("Revision", "string", ".status.stableRevision", 0, "The revision that takes the traffic"),
     ("Weight", "string", ".status.summary.weight", 0, "Share of the traffic, stable and canary"),
     ("Replicas", "string", ".status.summary.replicas", 0, "Pods ready of pods wanted"),
+    ("State", "string", ".status.scaling.state", 0, "Awake, Asleep or Waking"),
     ("Reason", "string", _condition("reason"), 0, "Why it is ready or not, in one word"),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Time since it was made"),
     ("URL", "string", ".status.url", 1, "Address inside the cluster"),
     ("Digest", "string", ".status.summary.digest", 1, "First digits of the digest that is served"),
     ("Engine", "string", ".status.summary.engine", 1, "Who sizes the model"),
+    ("Since", "date", ".status.scaling.since", 1, "Time since it is in this state; models that are scaled alone"),
+    (
+        "Last-Request",
+        "date",
+        ".status.scaling.lastRequestTime",
+        1,
+        "Time since the last request, as of the last change",
+    ),
 )
 """Name, type, JSONPath, priority (1: only in `-o wide`) and description of the columns of `kubectl get`."""
 

@@ -67,3 +67,5 @@ def _fields(spec: ModelDeploymentSpec, default_image: str) -> Iterator[str]:
     for index, variable in enumerate(spec.runtime.env):
         if variable.value_from and variable.value_from.secret_key_ref:
             yield f"spec.runtime.env[{index}].valueFrom.secretKeyRef"
+    if spec.scaling and spec.scaling.engine != "Builtin":
+        yield "spec.scaling.engine"

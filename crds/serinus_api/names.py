@@ -22,6 +22,8 @@ LABEL_ROLE = f"{PREFIX}/role"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_NAME = "app.kubernetes.io/name"
 MANAGED_BY = "serinus"
+LABEL_PROXIED = f"{PREFIX}/proxied"
+"""In the entry Service's selector, and on no pod: then the Service leads to the gateways alone."""
 ROLE_SERVING = "serving"
 ROLE_PREFLIGHT = "preflight"
 
@@ -29,6 +31,9 @@ ANNOTATION_PROMOTE = f"{PREFIX}/promote"
 ANNOTATION_ABORT = f"{PREFIX}/abort"
 ANNOTATION_RETRY = f"{PREFIX}/retry"
 ANNOTATION_REFRESH = f"{PREFIX}/refresh"
+
+ANNOTATION_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+"""Kubernetes' own: of two pods the one with the lower value is ended first."""
 
 FIELD_MANAGER = "serinus-operator"
 STATUS_FIELD_MANAGER = "serinus-status"
@@ -74,6 +79,11 @@ def preflight_name(deployment: str, spec_hash: str, attempt: int) -> str:
 def event_name(deployment: str, key: str) -> str:
     """Name of the Kubernetes Event that gathers all occurrences of `key` for one ModelDeployment."""
     return bounded(deployment, f".{short_hash(key)}")
+
+
+def gateway_slice_name(deployment: str, family: str) -> str:
+    """Name of the EndpointSlice that leads a model's Service to the gateways, one per family (`IPv4`, `IPv6`)."""
+    return bounded(deployment, f"-gateway-{family.lower()}")
 
 
 def metrics_policy_name(deployment: str) -> str:

@@ -27,6 +27,8 @@ CA_MOUNT = "/etc/serinus/ca"
 """Where the ConfigMap with extra trusted certificates is mounted."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LIMIT_BYTES = 3072
+DOWNLOAD_BYTES = 2 * 1024**3
+"""Largest download where the operator says nothing else."""
 HEADER_REVISION = "x-serinus-revision"
 HEADER_VIA = "x-serinus-via"
 VIA = ("direct", "split", "match", "shadow")
@@ -58,8 +60,8 @@ class ModelSource(ApiModel):
     """File below `MODEL_MOUNT` for mounted sources (relative, no `..`); None for sources that are downloaded."""
     digest: str | None = None
     """`sha256:<64 hex>` that the bytes must have; None in a preflight without a pin."""
-    max_bytes: int = 2 * 1024**3
-    """Largest model accepted, external data included (bytes)."""
+    max_bytes: int = DOWNLOAD_BYTES
+    """Largest download (bytes). What is mounted is bounded by its volume."""
     ca_file: str | None = None
     """PEM file with extra trusted certificates for the download, or a folder of such files (`CA_MOUNT`)."""
     allow_hosts: tuple[str, ...] = ()
@@ -103,6 +105,8 @@ class RuntimeConfig(ApiModel):
     connection_seconds: int = 60
     """Life of a connection that did not come through a gateway, ± 20 %."""
     log_format: Literal["json", "console"] = "json"
+    own_group: bool = True
+    """Whether the control group is the pod's alone. In local mode it is shared: only the process itself is counted."""
     source_check_seconds: int = Field(default=60, ge=1)
     """A ready pod looks this often whether an `https://` or `pvc://` source still is what it serves."""
     host: str = ""
@@ -118,6 +122,8 @@ class RuntimeConfig(ApiModel):
 class Phase(StrEnum):
     """How far a preflight came; the last one written before an OOM kill tells where the memory went."""
 
+    STARTING = "Starting"
+    """The program itself is loaded; it has written nothing yet, so this is said by who started it."""
     RESOLVING = "Resolving"
     DOWNLOADING = "Downloading"
     LOADING = "Loading"
@@ -163,5 +169,11 @@ class LoadReport(ApiModel):
     """Requests received, by how they came (`VIA`)."""
     busy_seconds: float
     """Sum of the time that requests spent in flight."""
+    uptime_seconds: float | None = None
+    """Age of the process: the counters are as old. None from a runtime of an earlier version, as are the next two."""
+    cpu_seconds: float | None = None
+    """Processor time of the pod's control group so far."""
+    latency_counts: tuple[int, ...] | None = None
+    """Requests answered 200 or 503, by `LATENCY_BUCKETS` and one bucket beyond them; not cumulative."""
     source_changed: str | None = None
     """What differs between the source now and the bytes served; None: nothing known."""

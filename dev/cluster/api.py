@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster import build, containerd, network, up
+from dev.cluster import build, containerd, up
 from dev.cluster.console import ClusterError
 from dev.cluster.paths import Layout, default_layout
 
@@ -73,11 +73,6 @@ def volumes() -> Path | None:
 def logs() -> Path | None:
     """Folder with one log file per component of the node. None on a foreign cluster."""
     return default_layout().logs if is_own() else None
-
-
-def node_prefix() -> tuple[str, ...]:
-    """Prefix that runs a command in the node's network namespace; empty on a foreign cluster."""
-    return network.ENTER if is_own() else ()
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The programs that come from Debian: which are needed, which are missing, and how they are installed.
+"""The programs that come from Debian: which are needed, which are missing, how they are installed.
 
 Installing needs root and apt-get; without them the missing packages are named. No service that a package brings is
 started: a temporary policy-rc.d says no.
@@ -7,6 +7,7 @@ started: a temporary policy-rc.d says no.
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,11 +64,33 @@ def ensure(needed: Mapping[str, str]) -> None:
         raise ClusterError(f"these packages did not bring their programs: {' '.join(still)}")
 
 
-def apt(*arguments: str) -> None:
+def unpacked(package: str, into: Path) -> Path:
+    """A folder with a package's files, not installed: for a program that this machine is not to have. ClusterError."""
+    folder = into / package
+    if folder.exists():
+        return folder
+    if shutil.which("apt-get") is None:
+        raise ClusterError(f"no apt-get here to download {package} with")
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into) as name, step(f"download Debian package: {package}"):
+        if os.geteuid() == 0:
+            apt("update", "-qq")
+        apt("download", "-qq", package, cwd=name)
+        (archive,) = Path(name).glob("*.deb")
+        run("dpkg-deb", "--extract", archive.name, package, cwd=name)
+        (Path(name) / package).rename(folder)
+    return folder
+
+
+def apt(*arguments: str, cwd: str | None = None) -> None:
+    run("apt-get", *arguments, cwd=cwd)
+
+
+def run(*command: str, cwd: str | None = None) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(["apt-get", *arguments], env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=cwd)
     if done.returncode != 0:
-        raise ClusterError(f"apt-get {' '.join(arguments)}: {last_lines(done.stderr or done.stdout)}")
+        raise ClusterError(f"{' '.join(command)}: {last_lines(done.stderr or done.stdout)}")
 
 
 def last_lines(text: str, count: int = 5) -> str:

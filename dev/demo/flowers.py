@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import tritonclient.http as oip
-from dev.demo.narration import DemoError
+from dev.demo.narration import DemoError, Narrator
 from examples.iris import train
 from numpy.typing import NDArray
 
 TIMEOUT_SECONDS = 10.0
+TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,16 @@ def predict(address: str, features: NDArray[np.float32]) -> Answers:
         client.close()
     labels = [label.decode() if isinstance(label, bytes) else str(label) for label in result.as_numpy("label")]
     return Answers(labels, result.as_numpy("probabilities"), str(result.get_response()["model_version"]))
+
+
+def compare(narrator: Narrator, answers: Answers, truth: Truth, revision: str) -> None:
+    """Check that `revision` has answered, and said of 50 flowers what scikit-learn says."""
+    narrator.check(answers.version == revision, f"{revision} answers", answers.version)
+    same = sum(a == b for a, b in zip(answers.labels, truth.labels, strict=True))
+    distance = answers.distance(truth)
+    narrator.check(
+        same == len(truth.labels) and distance < TOLERANCE,
+        f"it says of {same} flowers what scikit-learn says ({truth.right} are right), with the same probabilities "
+        f"(less than {TOLERANCE:.0e} apart)",
+        f"{same} the same, {distance:.1e} apart",
+    )

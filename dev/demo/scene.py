@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dev.demo.excerpt import excerpt
-from dev.demo.flowers import Truth, predict, telling_flower, truths
+from dev.demo.flowers import Truth, compare, predict, telling_flower, truths
 from dev.demo.narration import DemoError, Narrator
 from dev.demo.shell import Shell
 from dev.demo.site import MARK, Site
@@ -15,7 +15,6 @@ from dev.demo.site import MARK, Site
 from serinus_api import names
 
 TIMEOUT = "--timeout=120s"
-TOLERANCE = 1e-5
 CHILDREN = "deployments,services,pods,configmaps,poddisruptionbudgets,networkpolicies,controllerrevisions"
 OF_IRIS = f"{names.LABEL_DEPLOYMENT}=iris"
 SERVING = names.selector_string("iris")
@@ -112,16 +111,7 @@ class Scene:
 
     def compare(self, truth: Truth) -> None:
         """Ask the served model about 50 flowers; it says what scikit-learn says."""
-        answers, stable = predict(self.address, truth.features), self.stable()
-        self.check(answers.version == stable, f"{stable} answers", answers.version)
-        same = sum(a == b for a, b in zip(answers.labels, truth.labels, strict=True))
-        distance = answers.distance(truth)
-        self.check(
-            same == len(truth.labels) and distance < TOLERANCE,
-            f"it says of {same} flowers what scikit-learn says ({truth.right} are right), with the same probabilities "
-            f"(less than {TOLERANCE:.0e} apart)",
-            f"{same} the same, {distance:.1e} apart",
-        )
+        compare(self.narrator, predict(self.address, truth.features), truth, self.stable())
 
 
 def condition(live: dict[str, Any], kind: str) -> dict[str, Any]:

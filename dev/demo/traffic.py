@@ -52,11 +52,11 @@ class Tally:
 
 
 @contextlib.contextmanager
-def traffic(address: str, measures: list[float]) -> Iterator[Tally]:
-    """Send until the block ends, then wait for what is in flight; the tally is complete afterwards."""
+def traffic(address: str, measures: list[float], rate: float = RATE) -> Iterator[Tally]:
+    """Send so many a second until the block ends, then wait for what is in flight; the tally is complete afterwards."""
     tally, stop = Tally(), threading.Event()
     url = f"http://{address}/v2/models/iris/infer"
-    thread = threading.Thread(target=lambda: asyncio.run(_send(url, measures, tally, stop)), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(_send(url, measures, tally, stop, rate)), daemon=True)
     thread.start()
     try:
         yield tally
@@ -65,7 +65,7 @@ def traffic(address: str, measures: list[float]) -> Iterator[Tally]:
         thread.join()
 
 
-async def _send(url: str, measures: list[float], tally: Tally, stop: threading.Event) -> None:
+async def _send(url: str, measures: list[float], tally: Tally, stop: threading.Event, rate: float) -> None:
     timeout = aiohttp.ClientTimeout(total=DEADLINE_SECONDS)
     fresh = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(force_close=True))
     async with aiohttp.ClientSession(timeout=timeout) as kept, fresh, asyncio.TaskGroup() as requests:
@@ -74,7 +74,7 @@ async def _send(url: str, measures: list[float], tally: Tally, stop: threading.E
             session = kept if tally.sent % 2 else fresh
             requests.create_task(_account(session, url, tally.sent, measures, tally))
             tally.sent += 1
-            await asyncio.sleep(max(0.0, started + tally.sent / RATE - time.monotonic()))
+            await asyncio.sleep(max(0.0, started + tally.sent / rate - time.monotonic()))
 
 
 async def _account(session: aiohttp.ClientSession, url: str, number: int, measures: list[float], tally: Tally) -> None:

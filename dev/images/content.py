@@ -17,19 +17,23 @@ TAG_LENGTH = 12
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image: its Dockerfile and requirements lie in `folder`, its sources in `packages`."""
+    """One image: its Dockerfile and requirements lie in `folder`, its sources in `packages`.
+
+    `variant` is the first part of both names where the folder has those of several images.
+    """
 
     name: str
     folder: str
     packages: tuple[str, ...]
+    variant: str = ""
 
     @property
     def dockerfile(self) -> str:
-        return f"{self.folder}/Dockerfile"
+        return f"{self.folder}/{self.variant}.Dockerfile" if self.variant else f"{self.folder}/Dockerfile"
 
     @property
     def requirements(self) -> str:
-        return f"{self.folder}/requirements.txt"
+        return f"{self.folder}/{self.variant}-requirements.txt" if self.variant else f"{self.folder}/requirements.txt"
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -39,6 +43,7 @@ class Recipe:
 RECIPES = {
     "operator": Recipe("serinus-operator", "operator", ("operator/serinus_operator",)),
     "runtime": Recipe("serinus-runtime", "serving", ("serving/serinus_runtime",)),
+    "gateway": Recipe("serinus-gateway", "serving", ("serving/serinus_gateway",), variant="gateway"),
 }
 
 
@@ -92,5 +97,5 @@ def snapshots() -> dict[str, Snapshot]:
 
 
 def references() -> dict[str, str]:
-    """The image names of the sources as they are now: `{"operator": "serinus-operator:…", "runtime": …}`."""
+    """The image names of the sources as they are now: `{"operator": "serinus-operator:…", "runtime": …, …}`."""
     return {role: one.reference for role, one in snapshots().items()}

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import ClassifierMixin
@@ -30,6 +31,8 @@ INPUT = "features"
 OPSET = {"": 17, "ai.onnx.ml": 1}
 HELD_OUT = 50
 DECIMALS = 4
+TOO_LARGE = (2, 1024, 1024, 256)
+"""Numbers of 32 bits: 2 GiB."""
 
 Flowers = tuple[NDArray[np.float32], NDArray[np.str_]]
 """Four measures of each flower in centimetres, and its species."""
@@ -70,6 +73,22 @@ def exported(classifier: ClassifierMixin) -> bytes:
     model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in OPSET.items())
     model.producer_name, model.producer_version, model.graph.name = "serinus-examples", "", "iris"
     onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def too_large() -> bytes:
+    """The measures times the sum of a constant, which a few bytes describe and which is unfolded at loading."""
+    shape = numpy_helper.from_array(np.array(TOO_LARGE, dtype=np.int64), "shape")
+    one = numpy_helper.from_array(np.array([1], dtype=np.float32), "one")
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["constant"], value=one),
+        helper.make_node("ReduceSum", ["constant"], ["sum"], keepdims=0),
+        helper.make_node("Mul", [INPUT, "sum"], ["product"]),
+    ]
+    entry = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, 4])
+    result = helper.make_tensor_value_info("product", TensorProto.FLOAT, [None, 4])
+    graph = helper.make_graph(nodes, "too-large", [entry], [result], [shape])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET[""])], ir_version=8)
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -148,6 +167,14 @@ def manifests() -> dict[Path, str]:
             """,
             "iris-model-broken",
             better[: len(better) * 2 // 3],
+        ),
+        EXAMPLES / "iris" / "too-large.yaml": manifest(
+            """
+            A model of a few bytes that needs 2 GiB once it is loaded. It is refused in the preflight pod, under the
+            memory limit that the serving pods would have (OutOfMemory), and what served before serves on.
+            """,
+            "iris-model-too-large",
+            too_large(),
         ),
         EXAMPLES / "iris" / "wrong-digest.yaml": manifest(
             """

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from serinus_api import names
+from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import Kind, Manifest
 from serinus_operator.queue import Key
 
@@ -37,6 +38,8 @@ class Cache:
         self._objects: dict[Address, Manifest] = {}
         self._children: defaultdict[Key, set[Address]] = defaultdict(set)
         self._owners: dict[Address, Key] = {}
+        self.denied: dict[tuple[str, Kind], Denied] = {}
+        """By verb, the kinds that the operator may not `list` or `watch` any more: what is known of them may be old."""
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """The object last seen, or None."""

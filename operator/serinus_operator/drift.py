@@ -47,6 +47,34 @@ def differs(wanted: Any, live: Any, field: str = "") -> bool:
     return not (field in QUANTITIES and _same_quantity(wanted, live))
 
 
+def changed_field(wanted: Any, live: Any, path: str = "", field: str = "") -> str | None:
+    """The first field of ours that has another value, as `spec.template.spec.containers[runtime].image`.
+
+    Unlike `differs` it passes over all that was added: what is ours is looked for by name, wherever it stands.
+    """
+    if not differs(wanted, live, field):
+        return None
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        for key in wanted:
+            below = field if field in QUANTITIES else key
+            found = changed_field(wanted[key], live.get(key), f"{path}.{key}".lstrip("."), below)
+            if found and key not in IGNORED:
+                return found
+        return None
+    if isinstance(wanted, list | tuple) and isinstance(live, list | tuple):
+        for index, item in enumerate(wanted):
+            name = item.get("name") if isinstance(item, Mapping) else None
+            if name is None and item in live:
+                continue
+            twin: Any = live[index] if name is None and index < len(live) else None
+            if name is not None:
+                twin = next((other for other in live if isinstance(other, Mapping) and other.get("name") == name), None)
+            if found := changed_field(item, twin, f"{path}[{name or index}]", field):
+                return found
+        return None
+    return path
+
+
 def _is_empty(wanted: Any) -> bool:
     """Whether the API server drops the value. False and 0 stay: `allowPrivilegeEscalation: false` is a statement."""
     return not wanted and not isinstance(wanted, bool | int)

@@ -69,12 +69,11 @@ class Fence:
         begun = loop.time()
         lease = await self._cluster.get(LEASE, self._namespace, self._name)
         if lease is None:
-            await self._cluster.create(self._manifest(transitions=0))
+            await self._cluster.create(self._manifest({}))
         elif self._may_take(lease["spec"], loop.time()):
-            spec, meta = lease["spec"], lease["metadata"]
-            changes = spec.get("leaseTransitions", 0) + (spec.get("holderIdentity") != self.identity)
+            meta = lease["metadata"]
             precondition = Precondition(uid=meta["uid"], resource_version=meta["resourceVersion"])
-            await self._cluster.replace(self._manifest(transitions=changes), precondition)
+            await self._cluster.replace(self._manifest(lease["spec"]), precondition)
         else:
             self._until = float("-inf")
             return
@@ -99,14 +98,17 @@ class Fence:
             lease = await self._cluster.get(LEASE, self._namespace, self._name)
             if lease and lease["spec"].get("holderIdentity") == self.identity:
                 meta = lease["metadata"]
-                free = self._manifest(transitions=lease["spec"].get("leaseTransitions", 0))
+                free = self._manifest(lease["spec"])
                 free["spec"]["holderIdentity"] = ""
                 await self._cluster.replace(free, Precondition(meta["uid"], meta["resourceVersion"]))
         except ClusterError as error:
             log.warning("Lease not released", extra={"lease": self._name, "error": str(error)})
 
-    def _manifest(self, *, transitions: int) -> Manifest:
+    def _manifest(self, before: Mapping[str, Any]) -> Manifest:
+        """The Lease in our hands; `before` is its spec as it was found, empty for a new one."""
         now = read_clocks().wall.strftime(MICRO_TIME)
+        renewed = before.get("holderIdentity") == self.identity
+        transitions: int = before.get("leaseTransitions", 0)
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.kind,
@@ -115,8 +117,8 @@ class Fence:
                 "holderIdentity": self.identity,
                 "leaseDurationSeconds": DURATION_SECONDS,
                 "renewTime": now,
-                "acquireTime": now,
-                "leaseTransitions": transitions,
+                "acquireTime": before.get("acquireTime", now) if renewed else now,
+                "leaseTransitions": transitions + bool(before and not renewed),
             },
         }
 
@@ -151,10 +153,10 @@ class FencedCluster:
         self._fence.check()
         return await self._cluster.replace(manifest, precondition)
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
         """See `Cluster.scale`."""
         self._fence.check()
-        await self._cluster.scale(kind, namespace, name, replicas, precondition)
+        return await self._cluster.scale(kind, namespace, name, replicas, precondition)
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """See `Cluster.delete`."""

@@ -12,7 +12,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import aiohttp.web
@@ -25,18 +25,23 @@ from serinus_operator.apply import Applier
 from serinus_operator.cache import Cache
 from serinus_operator.cluster.kubernetes import KubernetesCluster
 from serinus_operator.cluster.port import CHILDREN
+from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
+from serinus_operator.gateway_client import GatewayClient
+from serinus_operator.gateways import Gateways
 from serinus_operator.guard import Guard
+from serinus_operator.loads import Outcome
 from serinus_operator.metrics import PodMetrics
 from serinus_operator.observe import Observer
-from serinus_operator.queue import WorkQueue
+from serinus_operator.queue import Key, WorkQueue
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings, SettingsError
-from serinus_operator.state import RenderOptions
+from serinus_operator.state import Memory, RenderOptions
 
 log = logging.getLogger(__name__)
 STUCK_SECONDS = 120.0
@@ -58,6 +63,7 @@ class Operator:
         """Connect and start our tasks. Called by Kopf's startup, once the event loop runs."""
         settings = self.settings
         self.pods = PodMetrics()
+        self.gateway_client = GatewayClient()
         self.cluster = await KubernetesCluster.connect(self.telemetry.count_call, settings.watch_namespaces)
         self.fence = Fence(
             self.cluster,
@@ -67,33 +73,76 @@ class Operator:
             start=f"{time.time_ns():x}",
         )
         fenced = FencedCluster(self.cluster, self.fence)
+        self.collector = Collector(
+            self.cache, self.pods.load, lambda key: self.queue.nudge(key), active=self.fence.held
+        )
+        self.gateways = Gateways(
+            self.cluster,
+            self.cache,
+            settings.namespace,
+            settings.gateway_pod_labels or {},
+            self.gateway_client.load,
+            self.gateway_client.probe,
+            enqueue=lambda key: self.queue.add(key),
+            nudge=lambda key: self.queue.nudge(key),
+            active=self.fence.held,
+        )
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(
                 image_pull_policy=settings.runtime_image_pull_policy,
                 allow_hosts=settings.allow_hosts,
+                max_download_bytes=settings.max_download_bytes,
                 operator_namespace=settings.namespace,
                 operator_labels=settings.operator_pod_labels or {},
+                gateway_labels=settings.gateway_pod_labels or {},
                 log_format=settings.log_format,
             ),
-            observer=Observer(self.cluster, self.cache, self.pods.source_changed),
+            observer=Observer(
+                self.cluster,
+                self.cache,
+                self.pods.look,
+                self.collector.last,
+                Scalers(self.cluster, self.cache),
+                self.gateways,
+            ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
         )
         self.queue = WorkQueue(Guard(reconciler, self.fence, self.telemetry), workers=settings.workers)
-        self.resync = Resync(self.cluster, self.cache, self.queue, settings.resync_seconds)
+        self.resync = Resync(
+            self.cluster,
+            self.cache,
+            self.queue,
+            settings.resync_seconds,
+            check_watch=self.cluster.check_watch,
+            on_watch_regained=self._start_afresh,
+        )
         self.fence.on_acquired = self.resync.enqueue_all
         self.telemetry.follow(
-            depth=lambda: self.queue.depth, oldest=self.queue.oldest_seconds, held=lambda: float(self.fence.held())
+            depth=lambda: self.queue.depth,
+            oldest=self.queue.oldest_seconds,
+            held=lambda: float(self.fence.held()),
+            sizes=lambda: [(key.namespace, key.name, found) for key, found in outcomes(reconciler.memories)],
         )
         self._spawn("resync", self.resync.run())
         self._spawn("fence", self.fence.run())
         self._spawn("queue", self._work())
+        self._spawn("collector", self._collect())
+        self._spawn("gateways", self._watch_gateways())
         self._spawn("metrics", self._serve_metrics())
 
     async def _work(self) -> None:
         await self.resync.primed.wait()
         await self.queue.run()
+
+    async def _watch_gateways(self) -> None:
+        await self.resync.primed.wait()
+        await self.gateways.run()
+
+    async def _collect(self) -> None:
+        await self.resync.primed.wait()
+        await self.collector.run()
 
     def _spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
@@ -108,6 +157,11 @@ class Operator:
             self.failed = True
             self.stop.set()
 
+    def _start_afresh(self) -> None:
+        """End in order: the kubelet starts the container again, and Kopf its watches."""
+        log.info("Ending, to watch everything anew")
+        self.stop.set()
+
     async def close(self) -> None:
         """Stop our tasks, give the lease back, close connections."""
         tasks = list(self.tasks)
@@ -115,6 +169,7 @@ class Operator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.pods.close()
+        await self.gateway_client.close()
         await self.cluster.__aexit__()
 
     def healthy(self) -> None:
@@ -146,6 +201,13 @@ class Operator:
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
+
+
+def outcomes(memories: Mapping[Key, Memory]) -> Iterator[tuple[Key, Outcome]]:
+    """The last decision on the size of each model that is scaled by demand."""
+    for key, memory in memories.items():
+        if memory.scaling.outcome:
+            yield key, memory.scaling.outcome
 
 
 class Forever:

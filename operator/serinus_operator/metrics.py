@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import aiohttp
-from pydantic import ValidationError
 
 from serinus_api.runtime import LOAD_PATH, METRICS_PORT, LoadReport
+from serinus_operator import answers
 from serinus_operator.cluster.port import Manifest
+from serinus_operator.state import SourceLook
 
 SCRAPE_SECONDS = 1.0
+REPORT_BYTES = 64 * 1024
+"""A report has two or three thousand."""
 SOURCE_SECONDS = 20.0
 """A pod looks at its source once a minute, so asking it more often than this tells nothing new."""
 
@@ -30,7 +33,7 @@ class PodMetrics:
     def __init__(self, locate: Locate = pod_address) -> None:
         self._locate = locate
         self._session: aiohttp.ClientSession | None = None
-        self._sources: dict[str, tuple[float, str | None]] = {}  # by pod UID: when asked, and the answer
+        self._sources: dict[str, tuple[float, LoadReport | None]] = {}  # by pod UID: when asked, and the answer
 
     async def close(self) -> None:
         """Close the connections."""
@@ -44,26 +47,20 @@ class PodMetrics:
             return None
         address, port = place
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=False)
-        host = f"[{address}]" if ":" in address else address
-        try:
-            async with self._session.get(f"http://{host}:{port}{LOAD_PATH}") as response:
-                return LoadReport.model_validate_json(await response.read())
-        except (aiohttp.ClientError, TimeoutError, ValidationError):
-            return None
+            self._session = answers.session(SCRAPE_SECONDS)
+        return await answers.fetch(self._session, address, port, LOAD_PATH, LoadReport, most=REPORT_BYTES)
 
-    async def source_changed(self, pods: Sequence[Manifest]) -> str | None:
-        """What any of these pods has found different at its source; None where none has, or none answers."""
+    async def look(self, pods: Sequence[Manifest]) -> SourceLook | None:
+        """What these pods have found at their source; None where none has found a change and not all have answered."""
         answers = await asyncio.gather(*(self._source(pod) for pod in pods))
-        return next((answer for answer in answers if answer), None)
+        changed = next((answer.source_changed for answer in answers if answer and answer.source_changed), None)
+        return SourceLook(changed) if changed or (answers and all(answers)) else None
 
-    async def _source(self, pod: Manifest) -> str | None:
+    async def _source(self, pod: Manifest) -> LoadReport | None:
         """One pod's answer, at most `SOURCE_SECONDS` old."""
         now = asyncio.get_running_loop().time()
         self._sources = {uid: known for uid, known in self._sources.items() if now - known[0] < SOURCE_SECONDS}
         uid = pod["metadata"]["uid"]
         if uid not in self._sources:
-            report = await self.load(pod)
-            self._sources[uid] = (now, report.source_changed if report else None)
+            self._sources[uid] = (now, await self.load(pod))
         return self._sources[uid][1]

@@ -1,8 +1,9 @@
 """A keyed work queue: what level-triggered reconciling needs, and no more.
 
 One worker at a time per key; a key that is added while it is being worked on runs once more afterwards; several adds
-become one. Failures back off per key (0.2 s doubling to 15 s, ± 25 %, reset by a success). `main.py` runs the workers,
-`handlers.py` adds keys; nobody else holds one.
+become one. Failures back off per key (0.2 s doubling to 15 s, ± 25 %, reset by a success). News of an object bring a
+key forward all the same (`add`); whoever looks every second or two does not (`nudge`). `main.py` runs the workers,
+`handlers.py` adds keys, the loops that look nudge them; nobody else holds one.
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class WorkQueue:
         self._due: dict[Key, float] = {}
         self._active: dict[Key, float] = {}  # the value is when its pass began
         self._again: set[Key] = set()
+        self._nudged: set[Key] = set()  # while they were worked on
         self._failures: dict[Key, int] = {}
         self._changed = asyncio.Event()
         self._order = itertools.count()
@@ -63,6 +65,13 @@ class WorkQueue:
         self._ready.setdefault(key, asyncio.get_running_loop().time())
         self._changed.set()
 
+    def nudge(self, key: Key) -> None:
+        """Work on `key` as soon as possible, unless it has failed and waits for its next try: that is near enough."""
+        if key in self._active:
+            self._nudged.add(key)
+        elif key not in self._failures:
+            self.add(key)
+
     def add_after(self, key: Key, seconds: float) -> None:
         """Work on `key` in so many seconds, or earlier when something else asks for it."""
         due = asyncio.get_running_loop().time() + seconds
@@ -71,13 +80,6 @@ class WorkQueue:
         self._due[key] = due
         heapq.heappush(self._later, (due, next(self._order), key))
         self._changed.set()
-
-    def forget(self, key: Key) -> None:
-        """Drop what is planned for a key that no longer exists."""
-        self._ready.pop(key, None)
-        self._due.pop(key, None)
-        self._failures.pop(key, None)
-        self._again.discard(key)
 
     @property
     def depth(self) -> int:
@@ -115,11 +117,13 @@ class WorkQueue:
                 self._failures.pop(key, None)
             finally:
                 del self._active[key]
-            if key in self._again:
-                self._again.discard(key)
+            nudged = key in self._nudged and key not in self._failures
+            if key in self._again or nudged:
                 self.add(key)
             elif delay is not None:
                 self.add_after(key, delay)
+            self._again.discard(key)
+            self._nudged.discard(key)
 
     async def _next(self) -> Key:
         loop = asyncio.get_running_loop()

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
+from serinus_api.runtime import DOWNLOAD_BYTES
+
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 MAX_PORT: Final = 65535
+MOST_DOWNLOAD_BYTES: Final = 1024**5
 
 
 class SettingsError(ValueError):
@@ -37,8 +40,12 @@ class Settings:
     lease_name: str = "serinus-operator"
     allow_hosts: tuple[str, ...] = ()
     """`downloads.allowHosts` of the chart: hosts with private addresses that models may be fetched from."""
+    max_download_bytes: int = DOWNLOAD_BYTES
+    """`downloads.maxBytes` of the chart: a larger download is refused (TooLarge)."""
     operator_pod_labels: Mapping[str, str] | None = None
     """Labels of the operator's pods, which may reach the second port of model pods (NetworkPolicy)."""
+    gateway_pod_labels: Mapping[str, str] | None = None
+    """Labels of the gateway's pods, in the operator's own namespace; None: this installation has no gateway."""
     local: bool = False
     """Processes stand in for a cluster (`serinus run`); never from the environment."""
 
@@ -65,6 +72,8 @@ class Settings:
             metrics_port=_number(env, "SERINUS_METRICS_PORT", 9090, most=MAX_PORT),
             lease_name=env.get("SERINUS_LEASE_NAME", "serinus-operator"),
             allow_hosts=_words(env.get("SERINUS_DOWNLOAD_ALLOW_HOSTS", "")),
+            max_download_bytes=_number(env, "SERINUS_DOWNLOAD_MAX_BYTES", DOWNLOAD_BYTES, most=MOST_DOWNLOAD_BYTES),
+            gateway_pod_labels=_labels(env.get("SERINUS_GATEWAY_POD_LABELS", "")),
             operator_pod_labels=_labels(env.get("SERINUS_OPERATOR_POD_LABELS", "")),
         )
 

@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from serinus_api.conditions import ConditionType, Reason
-from serinus_api.runtime import PreflightReport
-from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus
+from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport
+from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
+from serinus_operator.loads import LoadSample, ScalingMemory
+from serinus_operator.places import EntryState, GatewayLook, Traffic, ZeroMemory
 
 Manifest = dict[str, Any]
 
@@ -37,6 +39,14 @@ class Verdict:
 
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the last attempt to act ran into, and the generation of the spec that it was made for."""
+
+    verdict: Verdict
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,25 @@ class SourceState:
     problem: Verdict | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SourceLook:
+    """What a look at the source of the stable revision found."""
+
+    changed: str | None = None
+    """What differs, in the words of whoever looked; None: it is as it was."""
+    lost: SourceState | None = None
+    """The copy of a ConfigMap model is gone, and this is what the user's ConfigMap holds."""
+
+
 class Progress(StrEnum):
     """How far a pod came."""
 
     WAITING = "Waiting"
     """Something outside keeps it from starting; it is tried again by itself."""
+    CREATING = "Creating"
+    """Its container has not started: the image is being pulled, or a volume or the network is not there yet."""
     STARTING = "Starting"
+    """Its program runs, and does not answer yet."""
     READY = "Ready"
     FAILING = "Failing"
     """Its own program ends or does not answer."""
@@ -110,6 +133,26 @@ class WorkloadState:
     problem: Verdict | None
     """The controller's own words when it cannot make pods (quota, Pod Security)."""
     pods: tuple[PodState, ...] = ()
+    resource_version: str = ""
+    """Of the Deployment as it was seen: a size is written only to this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalerState:
+    """Objects that size a Deployment in the operator's stead: ours, and other people's."""
+
+    foreign: str | None = None
+    """Somebody else's scaler that points to a revision's Deployment: `HorizontalPodAutoscaler iris`."""
+    present: Literal["HPA", "KEDA"] | None = None
+    """The engine whose object of ours exists."""
+    missing: bool = False
+    """The kind that the engine needs is unknown to this cluster."""
+    problem: str | None = None
+    """Why ours does not work, in its controller's words."""
+    desired: int | None = None
+    """Pods that it wants."""
+    denied: str | None = None
+    """They may not be listed: what is said above may be old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +167,20 @@ class Observation:
     entry_revision: str | None
     """The revision that the entry Service selects now."""
     source: SourceState | None
-    """Read only while a ConfigMap model is being resolved, or was rejected."""
+    """Read only while a ConfigMap model is being resolved, was rejected, or its new pods do not find their copy."""
     failure: Verdict | None = None
     """Why the last attempt to act did not succeed (a right that is missing, a name that is taken)."""
-    source_changed: str | None = None
-    """What the stable revision's pods say of their source, where it can change under them."""
+    failure_is_old: bool = False
+    """That attempt was made for an earlier spec: this one may fare better."""
+    stable_source: SourceLook | None = None
+    """None: nobody looked, or somebody who was asked did not answer."""
+    load: LoadSample | None = None
+    """The last look at the pods' load, where the operator itself scales by it."""
+    scalers: ScalerState = field(default_factory=ScalerState)
+    gateways: GatewayLook = field(default_factory=GatewayLook)
+    entry: EntryState = field(default_factory=EntryState)
+    gateway_port: int | None = None
+    """The port that this model has at the gateways, or would get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +193,12 @@ class Memory:
     """Monotonic start of that step, so that elapsed = now - since."""
     not_before: float = 0.0
     """Monotonic time before which no new preflight attempt starts."""
+    running: str = ""
+    """The preflight pod whose program was seen to run."""
+    running_since: float = 0.0
+    """Monotonic time when that was first seen."""
+    scaling: ScalingMemory = field(default_factory=ScalingMemory)
+    zero: ZeroMemory = field(default_factory=ZeroMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +254,17 @@ class Decision:
     findings: Mapping[ConditionType, Finding] = field(default_factory=dict)
     """Conditions that speak of one aspect."""
     replicas: int = 1
+    """Pods of each revision that runs, but for those in the next two."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Pods of revisions that have a size of their own."""
+    kept_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Revisions that must not have so few replicas, and the number that they keep."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """Where the model is between its pods and the gateways."""
+    scaling: ScalingStatus | None = None
+    """Why so many, where demand decides; None with a fixed size."""
+    leaving_pods: tuple[str, ...] = ()
+    """Pods that shall go first when there are to be fewer."""
     running: tuple[str, ...] = ()
     """Revisions that have a Deployment and a Service, stable first."""
     entry: str | None = None
@@ -210,6 +279,10 @@ class Decision:
     """True: children stay as they are, nothing is made, changed or removed."""
     requeue_seconds: float | None = None
 
+    def size_of(self, revision: str) -> int:
+        """Replicas that a running revision should have."""
+        return self.kept_sizes.get(revision, self.sizes.get(revision, self.replicas))
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -223,7 +296,15 @@ class Subject:
     spec: ModelDeploymentSpec
     status: ModelDeploymentStatus
     annotations: Mapping[str, str] = field(default_factory=dict)
-    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Which ModelDeployment, where that is all that is known of it."""
+
+    namespace: str
+    name: str
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +313,9 @@ class RenderOptions:
 
     image_pull_policy: str = "IfNotPresent"
     allow_hosts: tuple[str, ...] = ()
+    max_download_bytes: int = DOWNLOAD_BYTES
     operator_namespace: str = "serinus-system"
     operator_labels: Mapping[str, str] = field(default_factory=dict)
+    gateway_labels: Mapping[str, str] = field(default_factory=dict)
+    """Empty: this installation has no gateway."""
     log_format: str = "json"

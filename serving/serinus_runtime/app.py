@@ -205,7 +205,9 @@ class Application:
         return (200 if self.ready else 503), {"ready": self.ready}
 
     def _model_ready(self) -> tuple[int, dict[str, Any]]:
-        return (200 if self.ready else 503), {"name": self._config.model_name, "ready": self.ready}
+        """Whether an inference sent now is answered. So it is while this pod drains, too."""
+        loaded = self.plane is not None
+        return (200 if loaded else 503), {"name": self._config.model_name, "ready": loaded}
 
     def _model_metadata(self) -> tuple[int, dict[str, Any]]:
         return 200, self._loaded().metadata()

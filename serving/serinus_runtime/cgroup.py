@@ -1,6 +1,7 @@
-"""What the kernel grants this container: memory limit and peak, CPU quota; control groups version 1 and 2.
+"""What the kernel grants this container, and what it took: memory, CPU; control groups version 1 and 2.
 
-Read by `session.py` (threads) and `preflight.py` (verdict). `None` means: not limited, or not known.
+Read by `session.py` (threads), `preflight.py` (verdict) and `lifecycle.py` (CPU time for the load report).
+`None` means: not limited, or not known.
 """
 
 import math
@@ -43,6 +44,15 @@ class ControlGroup:
         if quota > 0 and period > 0:
             return max(1, math.ceil(quota / period))
         return max(1, len(os.sched_getaffinity(0)))
+
+    def cpu_seconds(self) -> float | None:
+        """Processor time that the group has used so far."""
+        for line in (self._read("", "cpu.stat") or "").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "usage_usec" and value.isdigit():
+                return int(value) / 1e6
+        text = self._read("cpuacct", "cpuacct.usage")
+        return int(text) / 1e9 if text is not None and text.isdigit() else None
 
     def _cpu_quota(self) -> tuple[int, int]:
         words = (self._read("", "cpu.max") or "").split()

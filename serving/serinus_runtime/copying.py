@@ -78,7 +78,8 @@ def open_regular(path: Path, name: str, beside: str | None = None) -> OpenedFile
 class Sink:
     """A new file that is hashed and counted while it is written, and forced to the disk at the end."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int | None = None) -> None:
+        """`max_bytes`: the bound of a download; what is mounted has none."""
         self.path = path
         self.size = 0
         self.marked = False
@@ -103,8 +104,8 @@ class Sink:
 
     def check_size(self, announced: int) -> None:
         """Refuse a size that is known before the first byte."""
-        if announced > self._max:
-            raise ModelRefused(Reason.TOO_LARGE, f"{announced} bytes are more than the {self._max} allowed")
+        if self._max is not None and announced > self._max:
+            raise _too_large(f"{announced} bytes are more than the {self._max}")
 
     def write(self, data: bytes) -> None:
         """Take the next piece.
@@ -114,8 +115,8 @@ class Sink:
 
         """
         self.size += len(data)
-        if self.size > self._max:
-            raise ModelRefused(Reason.TOO_LARGE, f"more than the {self._max} bytes allowed")
+        if self._max is not None and self.size > self._max:
+            raise _too_large(f"more than the {self._max} bytes")
         self._hash.update(data)
         if not self.marked:
             self.marked = MARK in data or MARK in self._tail + data[: len(MARK)]
@@ -127,13 +128,20 @@ class Sink:
 
     def copy(self, source: OpenedFile) -> None:
         """Take all of an opened file."""
-        self.check_size(source.size)
         while data := source.read():
             self.write(data)
 
     def hexdigest(self) -> str:
         """SHA-256 of what was written."""
         return self._hash.hexdigest()
+
+
+def _too_large(found: str) -> ModelRefused:
+    remedy = (
+        "have downloads.maxBytes of the operator raised and set the annotation serinus.dev/retry, or serve the model "
+        "from a volume (pvc://)"
+    )
+    return ModelRefused(Reason.TOO_LARGE, f"{found} that a download may have; {remedy}")
 
 
 def _cannot_keep(error: OSError) -> ModelRefused:

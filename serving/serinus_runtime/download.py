@@ -4,6 +4,7 @@ Used by `model_store.py` (once, at start) and `source_watch.py` (a look a minute
 first URL: https, no credentials, and an address that is public or allowed (`addresses.py`).
 """
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,11 +83,11 @@ class _Fetch:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(stall, _CONNECT_SECONDS), sock_read=stall),
         )
-        try:
-            return await self._follow(self._url)
-        except BaseException as error:
-            await self.__aexit__(None, error, None)
-            raise
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_exit(self)
+            response = await self._follow(self._url)
+            undo.pop_all()
+        return response
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         await self._session.close()  # breaks connections off, also in the middle of a body, and waits until they are

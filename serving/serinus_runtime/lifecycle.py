@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,18 @@ class Pod:
         self._config = config
         self._progress = progress
         self._gate = Gate(limits.max_concurrency, limits.max_queue)
-        self._metrics = Metrics(config.model_version, self._gate)
+        self._metrics = Metrics(config.model_version, self._gate, self._cpu_seconds)
         self._bento = BentoFront(config)
         self._app = Application(config, self._gate, self._metrics, self._bento)
         self._signals = [asyncio.Event() for _ in range(3)]
         rules = ConnectionRules.of(config)
         self._public = Port(self._app, listen(config.host, config.http_port), rules)
         self._private = Port(PrivatePort(self._metrics), listen(config.host, config.metrics_port), rules)
+
+    def _cpu_seconds(self) -> float | None:
+        """The pod's processor time; the process's own where the control group is shared or does not tell."""
+        used = self._progress.group.cpu_seconds() if self._config.own_group else None
+        return time.process_time() if used is None else used
 
     async def run(self) -> int:
         """Serve until a signal or a refusal; the exit code."""

@@ -3,7 +3,9 @@
 `app.py` counts, the private endpoint renders.
 """
 
+import time
 from bisect import bisect_left
+from collections.abc import Callable
 
 from serinus_api.runtime import (
     LATENCY_BUCKETS,
@@ -16,6 +18,9 @@ from serinus_api.runtime import (
     LoadReport,
 )
 from serinus_runtime.limits import Gate
+
+ANSWERS = (200, 503)
+"""Codes that tell how long the model takes: its answers, and those that came too late. A refusal (429) is quick."""
 
 
 class Series:
@@ -31,9 +36,18 @@ class Series:
 class Metrics:
     """Counters of one process; they only rise."""
 
-    def __init__(self, revision: str, gate: Gate) -> None:
+    def __init__(
+        self,
+        revision: str,
+        gate: Gate,
+        cpu_seconds: Callable[[], float | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._revision = revision
         self._gate = gate
+        self._cpu_seconds = cpu_seconds
+        self._clock = clock
+        self._started = clock()
         self._series: dict[tuple[str, int], Series] = {}
         self.arrivals = dict.fromkeys(VIA, 0)
         self.digest = ""
@@ -59,8 +73,15 @@ class Metrics:
             queued=self._gate.queued,
             arrivals=dict(self.arrivals),
             busy_seconds=self._gate.busy_seconds(),
+            uptime_seconds=round(self._clock() - self._started, 3),
+            cpu_seconds=self._cpu_seconds(),
+            latency_counts=self._latencies(),
             source_changed=self._source_changed,
         )
+
+    def _latencies(self) -> tuple[int, ...]:
+        told = [series.counts for (_, code), series in self._series.items() if code in ANSWERS]
+        return tuple(map(sum, zip(*told, strict=True))) if told else (0,) * (len(LATENCY_BUCKETS) + 1)
 
     def render(self) -> str:
         """Prometheus text format, version 0.0.4."""

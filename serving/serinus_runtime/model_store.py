@@ -115,7 +115,7 @@ def _mounted(config: RuntimeConfig, incoming: Path, enter: Callable[[Phase], Non
             raise ModelRefused(Reason.UNSAFE_MODEL, f"{source.uri} is a link that leaves its volume")
         enter(Phase.DOWNLOADING)
         name = PurePosixPath(asked).name
-        sink = Sink(incoming / name, source.max_bytes)
+        sink = Sink(incoming / name)
         with sink:
             sink.copy(opened)
         folder = opened.path.parent
@@ -128,7 +128,7 @@ def _mounted(config: RuntimeConfig, incoming: Path, enter: Callable[[Phase], Non
             if opened.path != folder / location or opened.links != 1:
                 msg = f"external data {location!r} is a link; it must be a regular file in the model's own folder"
                 raise ModelRefused(Reason.UNSAFE_MODEL, msg)
-            with Sink(incoming / location, source.max_bytes - size) as part:
+            with Sink(incoming / location) as part:
                 part.copy(opened)
             facts[location] = opened.facts()
         digests[location] = part.hexdigest()

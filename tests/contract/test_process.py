@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 from tests.contract.cases import *  # noqa: F403  # the cases are the tests
-from tests.contract.cases import Manifest
 
 from serinus_operator.cluster.errors import Refused
-from serinus_operator.cluster.port import Cluster, Kind
+from serinus_operator.cluster.port import Cluster, Kind, Manifest
 from serinus_operator.cluster.process import ProcessCluster, Refusal
 
 
@@ -24,8 +23,6 @@ class ProcessSurface:
         await self.store.create(manifest)
 
     async def change(self, manifest: Manifest) -> None:
-        if manifest["kind"] == "Deployment":
-            return  # no user of local mode applies one
         try:
             await self.store.user_apply(manifest)
         except Refusal as refusal:
@@ -33,6 +30,11 @@ class ProcessSurface:
 
     async def remove(self, kind: Kind, name: str) -> None:
         assert await self.store.user_delete(kind, self.namespace, name)
+
+    def watch(self, kind: Kind) -> list[tuple[str, Manifest]]:
+        told: list[tuple[str, Manifest]] = []
+        self.store.watch(lambda event, live: told.append((event, live)) if live["kind"] == kind.kind else None)
+        return told
 
 
 @pytest.fixture

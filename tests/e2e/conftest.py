@@ -30,7 +30,7 @@ TOLD = pytest.StashKey[dict[str, Any]]()
 LOCK = pytest.StashKey[TextIO]()
 """Held by the controller: two runs would uninstall each other's operator."""
 WATCHER = pytest.StashKey[Watcher]()
-STAGES = {"own_operator": 2, "last": 3}
+STAGES = {"own_operator": 2, "own_crd": 3, "last": 4}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_operator: brings its own operator, after those that share one")
+    config.addinivalue_line(
+        "markers", "own_node: needs the node or the audit log of our own cluster (harness/needs.py)"
+    )
+    config.addinivalue_line("markers", "own_crd: its release owns the CRD and changes it; alone on the cluster")
     config.addinivalue_line("markers", "long: waits for minutes; begins first")
     config.addinivalue_line("markers", "last: looks back on all other stories")
     worker = getattr(config, "workerinput", None)
@@ -56,7 +60,9 @@ def image_names() -> dict[str, str]:
     from dev.images.content import references
 
     made = references()
-    return {role: os.environ.get(f"SERINUS_{role.upper()}_IMAGE", made[role]) for role in ("operator", "runtime")}
+    return {
+        role: os.environ.get(f"SERINUS_{role.upper()}_IMAGE", made[role]) for role in ("operator", "runtime", "gateway")
+    }
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -74,6 +80,11 @@ def turn_of(item: pytest.Item) -> tuple[int, bool]:
 
 def is_story(item: pytest.Item) -> bool:
     return item.path.parent == HERE and item.path.stem not in FREE
+
+
+def may_have_stories(config: pytest.Config) -> bool:
+    """Whether more is asked for than modules that need no cluster."""
+    return any(Path(argument.partition("::")[0]).stem not in FREE for argument in config.args)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -100,7 +111,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.fixture(scope="session")
 def shared_world(request: pytest.FixtureRequest) -> Iterator[World]:
     told = request.config.stash[TOLD]
-    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
+    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"], told["gateway"]), told["seed"])
     yield world
     world.close()
 
@@ -139,7 +150,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_sessionstart(session: pytest.Session) -> None:
     """The watcher of invariants runs beside all workers, in a process that takes no part in the stories."""
     config = session.config
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    if hasattr(config, "workerinput") or config.option.collectonly or not may_have_stories(config):
         return
     try:
         used = kubeconfig()
@@ -170,7 +181,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def remove_leftovers(told: dict[str, Any]) -> None:
     """The shared operator and the namespaces of this run."""
-    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"]), told["seed"])
+    world = World(Path(told["folder"]), Images(told["operator"], told["runtime"], told["gateway"]), told["seed"])
     world.uninstall_main()
     world.kubectl.try_("delete", "namespaces", "-l", f"{RUN_LABEL}={world.run_name}", "--wait=false")
     world.kubectl.try_("delete", "persistentvolumes", "-l", f"{RUN_LABEL}=volume", "--wait=false")

@@ -11,8 +11,8 @@ from tests.e2e.harness.world import World
 from serinus_api import names
 
 BAD = {
-    "no-onnx": (models.not_onnx, "LoadFailed", ""),
-    "truncated": (models.truncated, "LoadFailed", ""),
+    "no-onnx": (models.not_onnx, "LoadFailed", "Protobuf parsing failed"),
+    "truncated": (models.truncated, "LoadFailed", "Protobuf parsing failed"),
     "unknown-operator": (models.unknown_operator, "LoadFailed", "Frobnicate"),
     "data-outside-its-folder": (models.escaping, "UnsafeModel", "secret"),
 }

@@ -29,7 +29,7 @@ CASES: dict[str, dict[str, Any]] = {
             "runtime": {"repository": "registry.example/serinus/runtime", "tag": "1.2.3", "pullPolicy": "Always"},
         },
         "imagePullSecrets": [{"name": "registry"}],
-        "downloads": {"allowHosts": ["minio.storage.svc", "10.0.0.7"]},
+        "downloads": {"allowHosts": ["minio.storage.svc", "10.0.0.7"], "maxBytes": 8589934592},
         "operator": {
             "replicas": 2,
             "workers": 8,
@@ -54,6 +54,19 @@ CASES: dict[str, dict[str, Any]] = {
         "networkPolicy": {
             "enabled": True,
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        },
+    },
+    "gateway": {"gateway": {"enabled": True}, "networkPolicy": {"enabled": True}},
+    "namespaced-gateway": {
+        "watchNamespaces": ["team-a"],
+        "gateway": {
+            "enabled": True,
+            "replicas": 1,
+            "admissionPolicy": False,
+            "drainSeconds": 300,
+            "podLabels": {"team": "ml", "app.kubernetes.io/component": "not-this-one"},
+            "serviceAccount": {"name": "holder"},
+            "priorityClassName": "system-cluster-critical",
         },
     },
     "nothing-granted": {"rbac": {"create": False}, "serviceAccount": {"create": False}},
@@ -166,7 +179,7 @@ def test_releases_of_one_namespace_have_leases_of_their_own() -> None:
     def lease(release: str) -> str:
         deployment = next(m for m in objects(render({}, release=release)) if m["kind"] == "Deployment")
         env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-        return next(e["value"] for e in env if e["name"] == "SERINUS_LEASE_NAME")
+        return str(next(e["value"] for e in env if e["name"] == "SERINUS_LEASE_NAME"))
 
     assert len({lease("serinus"), lease("blue"), lease("r" * 53), lease("r" * 52 + "s")}) == 4
 

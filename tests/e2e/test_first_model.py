@@ -65,6 +65,7 @@ def test_kubectl_shows_explains_and_scales_a_model(world: World, namespace: str)
         "REVISION": revision,
         "WEIGHT": "100%",
         "REPLICAS": "1/1",
+        "STATE": "Awake",
         "REASON": "Ready",
     }
     wide = model.kubectl.columns("mdep", "shown", "-o", "wide")

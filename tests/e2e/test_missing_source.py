@@ -1,6 +1,5 @@
 """Failure table: what the model's address names is not there yet, and heals when it appears."""
 
-from tests.e2e.harness import oip
 from tests.e2e.harness.models import config_map
 from tests.e2e.harness.rows import healed, refused, served
 from tests.e2e.harness.world import World
@@ -15,7 +14,7 @@ def test_a_missing_config_map_is_named_and_heals(world: World, namespace: str) -
         refused(world, model, "ModelResolved", "NotFound", "ConfigMap late does not exist", final=False)
         model.kubectl.apply(config_map("late", model_onnx=doubler(3.0)))
         healed(world, model, "ConfigMap")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_missing_key_is_named_and_heals(world: World, namespace: str) -> None:
@@ -25,7 +24,7 @@ def test_a_missing_key_is_named_and_heals(world: World, namespace: str) -> None:
         refused(world, model, "ModelResolved", "NotFound", "no key model.onnx", "other.onnx", final=False)
         model.kubectl.apply(config_map("late", model_onnx=doubler(3.0)))
         healed(world, model, "key of a ConfigMap")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_missing_claim_and_then_a_missing_file_are_named_and_heal(world: World, namespace: str) -> None:
@@ -36,7 +35,7 @@ def test_a_missing_claim_and_then_a_missing_file_are_named_and_heal(world: World
         refused(world, model, "ModelResolved", "NotFound", "model.onnx", final=False, seconds=60)
         volume.write("model.onnx", doubler(3.0))
         healed(world, model, "file on a claim")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_missing_download_is_named_and_heals(world: World, namespace: str) -> None:
@@ -48,4 +47,4 @@ def test_a_missing_download_is_named_and_heals(world: World, namespace: str) -> 
         refused(world, model, "ModelResolved", "NotFound", "404", final=False)
         files.put(f"/{namespace}/model.onnx", doubler(3.0))
         healed(world, model, "download")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)

@@ -2,7 +2,6 @@
 
 import json
 
-from tests.e2e.harness import oip
 from tests.e2e.harness.models import config_map, deployment
 from tests.e2e.harness.world import World
 from tests.models import doubler
@@ -16,7 +15,7 @@ def test_a_name_of_63_characters_works_and_64_are_refused(world: World, namespac
     model = world.model(namespace, LONG)
     model.apply_onnx(doubler(2.0), "bytes", runtime={"podAnnotations": {"example.com/note": SCRIPTS}})
     model.wait_ready()
-    assert oip.predict(model.url, LONG) == DOUBLED
+    model.wait_for_answer(DOUBLED)
     for pod in model.pods():
         assert pod["metadata"]["annotations"]["example.com/note"] == SCRIPTS
     too_long = json.dumps(deployment(LONG + "x", "configmap://bytes/model.onnx"))
@@ -44,7 +43,7 @@ def test_fields_of_a_newer_version_are_refused_by_name_or_left_out(world: World,
     model.kubectl("apply", "--validate=warn", "-f", "-", stdin=text)
     model.wait_ready()
     assert "flavour" not in model.live()["spec"]
-    assert oip.predict(model.url, "newer") == DOUBLED
+    model.wait_for_answer(DOUBLED)
 
 
 def test_a_field_of_a_later_feature_is_a_condition_that_names_it(world: World, namespace: str) -> None:

@@ -8,11 +8,13 @@ from tests.e2e.harness.audit import AuditLog, instant, writes
 from tests.e2e.harness.helm import Release
 from tests.e2e.harness.kubectl import to_list
 from tests.e2e.harness.models import config_map, deployment
+from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.processes import process_of, resident_bytes
 from tests.e2e.harness.waiting import hold, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
+pytestmark = pytest.mark.own_node
 MODELS = 20
 BATCH = 4
 QUIET_SECONDS = 60
@@ -23,7 +25,7 @@ SETTLED_LOOKS = 20
 @pytest.fixture
 def audit(world: World) -> AuditLog:
     if world.audit is None:
-        pytest.skip("requests are counted in the API server's audit log, which this cluster does not show")
+        lacking("requests are counted in the API server's audit log, which this cluster does not show")
     return world.audit
 
 

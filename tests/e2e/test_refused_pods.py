@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from dev.cluster import api as cluster
-from tests.e2e.harness import oip
-from tests.e2e.harness.models import RESOURCES
+from tests.e2e.harness.models import RESOURCES, Model
 from tests.e2e.harness.rows import healed, refused, served
-from tests.e2e.harness.waiting import wait_for
+from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import ENFORCE, World, second_name
 from tests.models import doubler
 
@@ -41,7 +40,7 @@ def test_an_unschedulable_model_waits_stalls_after_its_deadline_and_heals(
         assert model.shown_reason() == "Unschedulable"
         world.kubectl("label", "node", node, f"{key}=yes")
         healed(world, model, "label of a node", kind="ModelValidated")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_model_that_asks_for_too_much_cpu_is_told_so_by_the_scheduler(world: World, namespace: str) -> None:
@@ -59,7 +58,7 @@ def test_a_missing_image_is_told_in_the_kubelet_s_words_and_heals(world: World, 
         if cluster.is_own():
             second_name(world.images.runtime, cluster.tools().ctr, image)
             healed(world, model, "image", kind="ModelValidated")
-            assert oip.predict(model.url, "iris") == TRIPLED
+            model.wait_for_answer(TRIPLED)
 
 
 def test_a_quota_is_told_in_the_api_server_s_words_and_heals(world: World, namespace: str) -> None:
@@ -69,7 +68,7 @@ def test_a_quota_is_told_in_the_api_server_s_words_and_heals(world: World, names
         refused(world, model, "Ready", "PodsRefused", "exceeded quota: few", "limited: pods=1", final=False)
         model.kubectl.apply(quota(10))
         healed(world, model, "quota", kind="ModelValidated")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
 
 
 def test_a_quota_on_serving_pods_is_told_in_the_controller_s_words_and_heals(world: World, namespace: str) -> None:
@@ -93,7 +92,41 @@ def test_pod_security_is_told_in_the_api_server_s_words_and_heals(world: World, 
         refused(world, model, "Ready", "PodsRefused", 'violates PodSecurity "restricted', final=False)
         world.kubectl("label", "namespace", namespace, f"{ENFORCE}=privileged", "--overwrite")
         healed(world, model, "Pod Security", kind="ModelValidated")
-        assert oip.predict(model.url, "iris") == TRIPLED
+        model.wait_for_answer(TRIPLED)
+
+
+def test_requests_above_limits_are_told_at_once_in_the_api_server_s_words(world: World, namespace: str) -> None:
+    with served(world, namespace) as model:
+        wrong = {"requests": {"memory": "2Gi"}, "limits": RESOURCES["limits"]}
+        model.apply_onnx(doubler(3.0), "third", runtime={"resources": wrong})
+        invalid(world, model, "must be less than or equal to memory limit", "correct spec.runtime.resources")
+        model.apply_onnx(doubler(3.0), "third")
+        healed(world, model, "requests above limits", kind="ModelValidated")
+        model.wait_for_answer(TRIPLED)
+
+
+def test_a_misspelt_affinity_is_told_by_its_name(world: World, namespace: str) -> None:
+    with served(world, namespace) as model:
+        misspelt = {"nodeAffinty": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}
+        model.apply_onnx(doubler(3.0), "third", runtime={"affinity": misspelt})
+        invalid(world, model, "affinity.nodeAffinty", "correct spec.runtime.affinity")
+        model.apply_onnx(doubler(3.0), "third")
+        healed(world, model, "misspelt affinity", kind="ModelValidated")
+
+
+def invalid(world: World, model: Model, *words: str) -> None:
+    """A pod that the API server will never take: Stalled at once, in one word, and the stable revision serves on."""
+    watch, stable = Stopwatch(), model.stable
+    pods = model.incarnations(stable)
+    model.wait_for("Stalled", "True", "RejectedByAPIServer", *words)
+    assert "Reconciling" not in model.conditions()
+    model.wait_for("Ready", "False", "RejectedByAPIServer", *words)
+    model.wait_for("Available", "True", "Serving")
+    assert model.shown_reason() == "RejectedByAPIServer"
+    assert (model.stable, model.incarnations(stable)) == (stable, pods)
+    world.figures.note(
+        "failure table", reason="RejectedByAPIServer", condition="Ready=False", told_within=watch.seconds
+    )
 
 
 def test_pods_that_never_become_ready_are_given_up_at_the_deadline(world: World, namespace: str) -> None:

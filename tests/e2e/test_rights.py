@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from tests.e2e.harness.api import JSON_PATCH
 from tests.e2e.harness.helm import Release
+from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.rows import healed
 from tests.e2e.harness.waiting import Stopwatch
 from tests.e2e.harness.world import World
@@ -34,6 +35,8 @@ def instead(verbs: list[str], _: list[str]) -> list[str]:
     return verbs
 
 
+RESYNC_SECONDS = 72
+"""Once a minute, a fifth later at most."""
 TAKEN = (("pods", "create", "pods"), ("deployments", "create", "deployments.apps"), ("configmaps", "get", "configmaps"))
 
 
@@ -64,10 +67,39 @@ def test_a_right_that_is_taken_away_is_named_and_heals(world: World, namespace: 
     world.figures.note("light probers of the failure table", namespace=namespace, sent=len(light.records), lost=0)
 
 
+@pytest.mark.own_node
+@pytest.mark.long
+@pytest.mark.own_operator
+def test_a_watch_that_is_taken_away_is_named_and_heard_again(world: World, namespace: str) -> None:
+    """Kopf gives up a watch that is refused, for good: the operator looks once a minute, and starts afresh."""
+    release = world.own_release(namespace)
+    model = world.model(namespace, "iris")
+    model.apply_onnx(doubler(2.0))
+    model.wait_ready()
+    with model.probe() as light:
+        watch = Stopwatch()
+        before = change_verbs(world, release, "pods", partial(without, "watch"))
+        model.wait_for("Ready", "False", "RBACDenied", "watch pods", seconds=RESYNC_SECONDS + 10)
+        model.wait_for("Available", "True", "Serving")
+        assert model.shown_reason() == "RBACDenied"
+        world.figures.note(
+            "failure table", reason="RBACDenied", verb="watch", resource="pods", told_within=watch.seconds
+        )
+        change_verbs(world, release, "pods", partial(instead, before))
+        watch = Stopwatch()
+        model.wait_ready()
+        world.figures.note("healing", what="watch pods", ready_within=watch.seconds)
+        stable = model.stable
+        model.apply_onnx(doubler(3.0), "second")
+        model.wait_ready()
+        assert model.stable != stable
+    light.assert_none_lost()
+
+
 @pytest.mark.last
 def test_rights_granted_and_rights_used_are_the_same(world: World) -> None:
     if world.audit is None:
-        pytest.skip("uses are read from the API server's audit log, which this cluster does not show")
+        lacking("uses are read from the API server's audit log, which this cluster does not show")
     granted, used = rights_granted(world), rights_used(world)
     unused = sorted(granted - used)
     world.figures.note("rights", granted=len(granted), used=len(granted & used), unused=unused)

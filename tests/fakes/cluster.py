@@ -7,6 +7,7 @@ away. It writes down every call that would change something, and can refuse, fai
 
 import copy
 import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 from tests.fakes.defaults import defaulted
 from tests.fakes.merge import applied, clone
 
-from serinus_operator.cluster.errors import ClusterError, Conflict, Missing, Refused, Terminating
+from serinus_api import names
+from serinus_api.v1alpha1 import ModelDeploymentSpec
+from serinus_operator.cluster.errors import ClusterError, Conflict, Invalid, Missing, Terminating
 from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -32,6 +35,7 @@ from serinus_operator.cluster.port import (
 Address = tuple[str, str, str]
 Watcher = Callable[[str, Manifest], None]
 OPERATOR = "serinus-operator"
+SPEC_FIELDS = frozenset(field.alias or name for name, field in ModelDeploymentSpec.model_fields.items())
 WITH_GENERATION = (DEPLOYMENT.kind, MODEL_DEPLOYMENT.kind)
 
 
@@ -90,8 +94,12 @@ class FakeCluster:
         self.objects: dict[Address, Manifest] = {}
         self.calls: list[Call] = []
         """Calls of the operator that could change something, in order; leases are not among them."""
+        self.reads: list[Call] = []
+        """Reads of single objects, in order; leases are not among them."""
         self.faults: list[Fault] = []
         self.watchers: list[Watcher] = []
+        self.webhook: Callable[[Manifest], Any] = lambda manifest: None
+        """Changes every Deployment that is created or changed, before it is stored."""
         self.terminating: set[str] = set()
         self.acting: str | None = None
         """The verb of the operator's call that is being carried out."""
@@ -136,8 +144,26 @@ class FakeCluster:
 
     def of(self, kind: Kind, **labels: str) -> list[Manifest]:
         """All objects of a kind, by name."""
-        found = [m for (k, _, _), m in sorted(self.objects.items()) if k == kind.kind]
+        found = [self.objects[address] for address in sorted(a for a in self.objects if a[0] == kind.kind)]
         return [m for m in found if labels.items() <= m["metadata"].get("labels", {}).items()]
+
+    def double(self, old: str, new: str, **words: str) -> None:
+        """All objects of the ModelDeployment `old` once more as those of `new`, with UIDs of their own and `words`."""
+        model, everything = names.LABEL_DEPLOYMENT, self.objects.items()
+        mine = [a for a, m in everything if old in (a[2], m["metadata"].get("labels", {}).get(model))]
+        uids = (self.objects[address]["metadata"]["uid"] for address in mine)
+        changes = {old: new, **words, **{f'"{uid}"': f'"{uid}-{new}"' for uid in uids}}
+
+        def doubled(value: Any) -> Any:
+            text = json.dumps(value)
+            for before, after in changes.items():
+                text = text.replace(before, after)
+            return json.loads(text)
+
+        for address, manager in [key for key in self._applied if key[0] in mine]:
+            self._applied[tuple(doubled(address)), manager] = doubled(self._applied[address, manager])
+        for address in mine:
+            self._store("ADDED", doubled(self.objects[address]))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that an API server would keep over a restart."""
@@ -160,7 +186,10 @@ class FakeCluster:
     # The port
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        self._strike(Call("get", kind.kind, namespace, name), after=False)
+        call = Call("get", kind.kind, namespace, name)
+        if kind is not LEASE:
+            self.reads.append(call)
+        self._strike(call, after=False)
         return clone(self.objects.get((kind.kind, namespace, name)))
 
     async def list(self, kind: Kind, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Manifest]:
@@ -170,6 +199,8 @@ class FakeCluster:
 
     async def create(self, manifest: Manifest) -> Manifest:
         def act() -> Manifest:
+            if unknown := _misspelt(manifest):
+                raise Invalid(f'{manifest["kind"]} cannot be handled: strict decoding error: unknown field "{unknown}"')
             namespace = manifest["metadata"]["namespace"]
             if namespace in self.terminating:
                 raise Terminating(
@@ -198,14 +229,14 @@ class FakeCluster:
 
         return self._call("replace", manifest, act)
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
         manifest = {"kind": kind.kind, "metadata": {"namespace": namespace, "name": name}}
 
         def act() -> Manifest:
             live = self._live(manifest, precondition)
             return self._update(live, {**live, "spec": {**live["spec"], "replicas": replicas}})
 
-        self._call("scale", manifest, act)
+        return str(self._call("scale", manifest, act)["metadata"]["resourceVersion"])
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         manifest = {"kind": kind.kind, "metadata": {"namespace": namespace, "name": name}}
@@ -257,6 +288,8 @@ class FakeCluster:
                 raise fault.error
 
     def _apply(self, manifest: Manifest, precondition: Precondition, manager: str) -> Manifest:
+        if unknown := _misspelt(manifest):
+            raise Invalid(f"failed to create typed patch object: .{unknown}: field not declared in schema")
         live = self._live(manifest, precondition)
         key = (_address(manifest), manager)
         merged = applied(live, manifest, self._applied.get(key, {}))
@@ -273,7 +306,7 @@ class FakeCluster:
         return live
 
     def _new(self, manifest: Manifest) -> Manifest:
-        made = defaulted(manifest)
+        made = self._admitted(defaulted(manifest))
         meta = made["metadata"] = {**made["metadata"], "uid": f"uid-{next(self._uids)}"}
         meta.setdefault("creationTimestamp", self.timestamp)
         if made["kind"] in WITH_GENERATION:
@@ -281,6 +314,8 @@ class FakeCluster:
         return made
 
     def _update(self, live: Manifest, changed: Manifest) -> Manifest:
+        if self.acting:
+            changed = self._admitted(clone(changed))
         if _bare(live) == _bare(changed):
             return live
         _check_immutable(live, changed)
@@ -292,6 +327,11 @@ class FakeCluster:
     def version(self) -> int:
         """Rises with every change."""
         return next(copy.copy(self._versions))
+
+    def _admitted(self, manifest: Manifest) -> Manifest:
+        if manifest["kind"] == DEPLOYMENT.kind:
+            self.webhook(manifest)
+        return manifest
 
     def _store(self, event: str, manifest: Manifest) -> Manifest:
         manifest["metadata"] = {**manifest["metadata"], "resourceVersion": str(next(self._versions))}
@@ -332,6 +372,19 @@ def _disown(manifest: Manifest) -> None:
     del manifest["metadata"]["ownerReferences"]
 
 
+def _misspelt(manifest: Manifest) -> str | None:
+    """The path of an unknown field, where a user's words can be: a ModelDeployment's spec, and a pod's affinity."""
+    if manifest["kind"] == MODEL_DEPLOYMENT.kind:
+        unknown = sorted(set(manifest.get("spec", {})) - SPEC_FIELDS)
+        return f"spec.{unknown[0]}" if unknown else None
+    pod = {POD.kind: "spec", DEPLOYMENT.kind: "spec.template.spec"}.get(manifest["kind"])
+    spec: Any = manifest
+    for name in pod.split(".") if pod else ():
+        spec = spec.get(name, {})
+    unknown = sorted(set(spec.get("affinity", {}) if pod else ()) - {"nodeAffinity", "podAffinity", "podAntiAffinity"})
+    return f"{pod}.affinity.{unknown[0]}" if unknown else None
+
+
 def _check_immutable(live: Manifest, changed: Manifest) -> None:
     fixed = {
         CONFIG_MAP.kind: ("data", "binaryData", "immutable") if live.get("immutable") else (),
@@ -342,4 +395,4 @@ def _check_immutable(live: Manifest, changed: Manifest) -> None:
     if live["kind"] == DEPLOYMENT.kind:
         same = live["spec"]["selector"] == changed["spec"]["selector"]
     if not same:
-        raise Refused(f'{live["kind"]} "{live["metadata"]["name"]}" is invalid: field is immutable')
+        raise Invalid(f'{live["kind"]} "{live["metadata"]["name"]}" is invalid: field is immutable')

@@ -3,6 +3,7 @@
 Written from what Kubernetes 1.36 answers to the operator's own manifests.
 """
 
+import zlib
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ Manifest = dict[str, Any]
 
 PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 BINARY = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
-DECIMAL = {"m": Decimal("0.001"), "k": 1000, "M": 10**6, "G": 10**9}
+DECIMAL: dict[str, Decimal | int] = {"m": Decimal("0.001"), "k": 1000, "M": 10**6, "G": 10**9}
 
 
 def defaulted(manifest: Manifest) -> Manifest:
@@ -85,7 +86,8 @@ def _container(container: Manifest) -> None:
 def _service(manifest: Manifest) -> None:
     spec = manifest["spec"]
     spec.setdefault("type", "ClusterIP")
-    spec.setdefault("clusterIP", "10.96.0.17")
+    number = zlib.crc32(f"{manifest['metadata'].get('namespace')}/{manifest['metadata']['name']}".encode()) % 2**16
+    spec.setdefault("clusterIP", f"10.96.{number >> 8}.{number & 255}")
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
@@ -107,16 +109,15 @@ def quantity(text: str) -> str:
     """A quantity in Kubernetes' canonical form: `1000m` is `1`, `1024Mi` is `1Gi`, `0.5` is `500m`."""
     for suffix, factor in BINARY.items():
         if text.endswith(suffix):
-            amount = int(Decimal(text.removesuffix(suffix)) * factor)
-            best = max((f for f in (1, *BINARY.values()) if amount % f == 0), default=1)
-            return str(amount // best) + {f: s for s, f in BINARY.items()}.get(best, "")
-    factor = Decimal(DECIMAL.get(text[-1], 1))
-    amount = Decimal(text.rstrip("mkMG")) * factor
+            size = int(Decimal(text.removesuffix(suffix)) * factor)
+            best = max((f for f in (1, *BINARY.values()) if size % f == 0), default=1)
+            return str(size // best) + {f: s for s, f in BINARY.items()}.get(best, "")
+    amount = Decimal(text.rstrip("mkMG")) * Decimal(DECIMAL.get(text[-1], 1))
     milli = amount * 1000
     if milli % 1000:
         return f"{milli.normalize():f}m"
     whole = int(amount)
     for suffix in ("G", "M", "k"):
         if whole and whole % DECIMAL[suffix] == 0:
-            return f"{whole // DECIMAL[suffix]}{suffix}"
+            return f"{whole // int(DECIMAL[suffix])}{suffix}"
     return str(whole)

@@ -16,8 +16,9 @@ from tests.fakes.cluster import FakeCluster
 
 from serinus_api import names
 from serinus_api.conditions import Reason
+from serinus_api.gateway import LABEL_SERVICE_NAME, LABEL_SLICE_MANAGER
 from serinus_api.runtime import CONFIG_ENV, EXIT_OK, EXIT_REFUSED, EXIT_WAITING, Phase, PreflightReport, RuntimeConfig
-from serinus_operator.cluster.port import CONFIG_MAP, DEPLOYMENT, POD, Manifest, kind_of
+from serinus_operator.cluster.port import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Manifest, kind_of
 
 Status = dict[str, Any]
 """The status of a pod."""
@@ -96,6 +97,10 @@ class Kubelet:
     """What becomes of the serving pods of a revision, by its name and the pod's number."""
     refusal: Callable[[str], str | None] = lambda revision: None
     """Why the Deployment controller may make no pods for a revision (quota, Pod Security), if so."""
+    sidecar: bool = False
+    """Whether a mesh adds a container to every pod, which runs on when ours has ended."""
+    leads: bool = True
+    """Whether the controller of EndpointSlices runs."""
     collects: bool = True
     """Whether the garbage collector runs."""
 
@@ -109,6 +114,9 @@ class Kubelet:
             self._run(pod)
         for deployment in self.cluster.of(DEPLOYMENT):
             self._count(deployment)
+        if self.leads:
+            for service in self.cluster.of(SERVICE):
+                self._lead(service)
 
     def pods(self, revision: str) -> list[Manifest]:
         """The serving pods of a revision."""
@@ -123,7 +131,7 @@ class Kubelet:
                 self._drop(pod)
         pods = [p for p in pods if p["metadata"]["labels"].get("pod-template-hash") == version]
         wanted = deployment["spec"]["replicas"]
-        for pod in pods[wanted:]:
+        for pod in sorted(pods, key=_deletion_cost)[: max(0, len(pods) - wanted)]:
             self._drop(pod)
         if self.refusal(meta["name"]):
             return
@@ -134,18 +142,50 @@ class Kubelet:
                 taken.add(name)
                 self.cluster.put(_pod(name, version, deployment))
 
+    def _lead(self, service: Manifest) -> None:
+        """The EndpointSlice of a Service: its ready pods, under the labels of the Service itself."""
+        meta, selector = service["metadata"], service["spec"].get("selector") or {}
+        pods = [p for p in self.cluster.of(POD, **selector) if p["metadata"]["namespace"] == meta["namespace"]]
+        endpoints = [
+            {
+                "addresses": [pod["status"]["podIP"]],
+                "conditions": {"ready": True},
+                "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"]},
+            }
+            for pod in pods
+            if _is_ready(pod)
+        ]
+        labels = {**meta["labels"], LABEL_SERVICE_NAME: meta["name"], LABEL_SLICE_MANAGER: "endpointslice-controller"}
+        owner = {"apiVersion": "v1", "kind": "Service", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        name = f"{meta['name']}-slice"
+        live = self.cluster.objects.get((ENDPOINT_SLICE.kind, meta["namespace"], name))
+        if live is None or live["endpoints"] != endpoints:
+            found = {"namespace": meta["namespace"], "name": name, "labels": labels, "ownerReferences": [owner]}
+            self.cluster.put(
+                {
+                    "apiVersion": ENDPOINT_SLICE.api_version,
+                    "kind": ENDPOINT_SLICE.kind,
+                    "metadata": found,
+                    "addressType": "IPv4",
+                    "endpoints": endpoints,
+                    "ports": [{"name": "http", "port": 8080}],
+                }
+            )
+
     def _drop(self, pod: Manifest) -> None:
         self.cluster.remove(POD, pod["metadata"]["namespace"], pod["metadata"]["name"])
 
     def _run(self, pod: Manifest) -> None:
         meta = pod["metadata"]
+        if names.LABEL_ROLE not in meta["labels"]:
+            return  # a gateway's
         if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
             return
         if meta["labels"].get(names.LABEL_ROLE) == names.ROLE_PREFLIGHT:
             status = self.preflight or self._try(pod)
         else:
             status = self.serving(meta["labels"][names.LABEL_REVISION], int(meta["name"].rpartition("-")[2]))
-        self._say(pod, status)
+        self._say(pod, _beside_sidecar(status) if self.sidecar else status)
 
     def _try(self, pod: Manifest) -> Status:
         """What the runtime does in a preflight pod, as far as the operator can tell."""
@@ -203,8 +243,21 @@ def refused(reason: Reason, message: str) -> Callable[[PreflightReport], Status]
     return lambda report: ended(report.model_copy(update={"reason": reason, "message": message}))
 
 
+def _beside_sidecar(status: Status) -> Status:
+    """The same of a pod that ends only when somebody deletes it."""
+    found = [{"name": "istio-proxy", "ready": True, "state": {"running": {}}, "lastState": {}}]
+    phase = "Running" if status["phase"] in ("Succeeded", "Failed") else status["phase"]
+    return {**status, "phase": phase, "containerStatuses": [*found, *status.get("containerStatuses", ())]}
+
+
 def _owner(pod: Manifest) -> str | None:
     return next((owner["uid"] for owner in pod["metadata"].get("ownerReferences", ())), None)
+
+
+def _deletion_cost(pod: Manifest) -> tuple[int, str]:
+    """The order in which the ReplicaSet controller ends pods that are ready alike; the last by name first."""
+    cost = pod["metadata"].get("annotations", {}).get(names.ANNOTATION_DELETION_COST, "0")
+    return int(cost), "".join(chr(0x10FFFF - ord(c)) for c in pod["metadata"]["name"])
 
 
 def _is_ready(pod: Manifest) -> bool:

@@ -13,26 +13,30 @@ from typing import Any
 
 import kopf
 from tests.fakes.cluster import Call, FakeCluster
+from tests.fakes.connection import Connection
 from tests.fakes.invariants import Invariants
 from tests.fakes.kubelet import Kubelet
 from tests.fakes.virtual_time import START_SECONDS
 
 from serinus_api import names
 from serinus_api.admission import judge
+from serinus_api.gateway import LABEL_SLICE_MANAGER, SLICE_MANAGER, GatewayReport
+from serinus_api.runtime import LoadReport
 from serinus_operator import handlers
 from serinus_operator.apply import Applier
 from serinus_operator.cache import Cache
 from serinus_operator.cluster.port import (
     CHILDREN,
     DEPLOYMENT,
-    LEASE,
     MODEL_DEPLOYMENT,
     POD,
     SERVICE,
     Kind,
     Manifest,
 )
+from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
+from serinus_operator.gateways import AskGateway, Gateways, Probe
 from serinus_operator.guard import Guard
 from serinus_operator.observe import Observer
 from serinus_operator.queue import WorkQueue
@@ -41,11 +45,11 @@ from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings
-from serinus_operator.state import Instant, RenderOptions
+from serinus_operator.state import Instant, RenderOptions, SourceLook
 
 NAMESPACE, NAME = "ml", "iris"
-REQUEST_SECONDS = 0.005
 WATCH_SECONDS = 0.01
 KUBELET_SECONDS = 0.1
 EPOCH = dt.datetime(2026, 5, 1, 9, tzinfo=dt.UTC)
@@ -66,6 +70,14 @@ def config_map(name: str, data: bytes, key: str = "model.onnx") -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "binaryData": held}
 
 
+async def _no_report(_: str) -> GatewayReport | None:
+    return None
+
+
+async def _no_answer(_: str) -> bool:
+    return False
+
+
 class Process:
     """One operator process: nothing of it outlives `kill`."""
 
@@ -82,10 +94,33 @@ class Process:
         self.fence = Fence(connection, namespace="serinus-system", name="lease", pod=settings.identity, start=start)
         fenced = FencedCluster(connection, self.fence)
         self.asked: list[str] = []
+        self.scraped: list[str] = []
+        self.collector = Collector(
+            self.cache, self._load, lambda key: self.queue.nudge(key), active=self.fence.held, clock=world.now
+        )
+        self.gateways = Gateways(
+            connection,
+            self.cache,
+            settings.namespace,
+            settings.gateway_pod_labels or {},
+            world.ask_gateway,
+            world.probe,
+            enqueue=lambda key: self.queue.add(key),
+            nudge=lambda key: self.queue.nudge(key),
+            active=self.fence.held,
+            clock=world.now,
+        )
         self.reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(operator_labels={"app.kubernetes.io/name": "serinus-operator"}),
-            observer=Observer(connection, self.cache, self._ask_pods),
+            observer=Observer(
+                connection,
+                self.cache,
+                self._ask_pods,
+                self.collector.last,
+                Scalers(connection, self.cache),
+                self.gateways,
+            ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook()),
             clock=world.now,
@@ -98,7 +133,8 @@ class Process:
         kinds = (MODEL_DEPLOYMENT, *CHILDREN)
         self._handlers = {k.kind: h.fn for k, h in zip(kinds, registry._watching.get_all_handlers(), strict=True)}
         loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(work) for work in (self.resync.run(), self.fence.run(), self._work())]
+        works = (self.resync.run(), self.fence.run(), self._work(), self._collect(), self._watch_gateways())
+        self.tasks = [loop.create_task(work) for work in works]
         self._seen: set[tuple[str, str, str]] = set()
         world.cluster.watchers.append(self._hear)
 
@@ -106,9 +142,21 @@ class Process:
         await self.resync.primed.wait()
         await self.queue.run()
 
-    async def _ask_pods(self, pods: Sequence[Manifest]) -> str | None:
+    async def _watch_gateways(self) -> None:
+        await self.resync.primed.wait()
+        await self.gateways.run()
+
+    async def _collect(self) -> None:
+        await self.resync.primed.wait()
+        await self.collector.run()
+
+    async def _load(self, pod: Manifest) -> LoadReport | None:
+        self.scraped.append(pod["metadata"]["name"])
+        return self.world.load(pod)
+
+    async def _ask_pods(self, pods: Sequence[Manifest]) -> SourceLook | None:
         self.asked += [pod["metadata"]["name"] for pod in pods]
-        return self.world.source_changed
+        return SourceLook(self.world.source_changed) if pods and not self.world.silent else None
 
     def _hear(self, event: str, manifest: Manifest) -> None:
         """A watch with the operator's label selector: what no longer matches it is gone, for the watcher."""
@@ -145,44 +193,6 @@ class Process:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Connection:
-    """The fake cluster as one process reaches it: with latency, and not at all once the process is dead."""
-
-    def __init__(self, world: "World", process: Process) -> None:
-        self._world = world
-        self._process = process
-
-    def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
-        async def request(*args: Any, **kwargs: Any) -> Any:
-            await asyncio.sleep(REQUEST_SECONDS)
-            if self._process.dead:
-                raise asyncio.CancelledError
-            manifest = args[0] if verb in ("create", "apply", "replace", "apply_status", "record_event") else None
-            counted = verb not in ("get", "list") and not (manifest and manifest["kind"] == LEASE.kind)
-            if counted and self._world.killing(before=True):
-                await self._die()
-            if self._world.stop_at == (verb, manifest["kind"] if manifest else args[0].kind):
-                self._world.stop_at = None
-                self._process.gate.clear()
-                self._world.stopped.set()
-            await self._process.gate.wait()
-            if counted:
-                self._process.writes.append(verb)
-            try:
-                return await getattr(self._world.cluster, verb)(*args, **kwargs)
-            finally:
-                await self._process.gate.wait()
-                if counted and self._world.killing(before=False):
-                    await self._die()
-
-        return request
-
-    async def _die(self) -> None:
-        self._process.dead = True
-        self._world.killed.set()
-        await asyncio.Event().wait()
-
-
 class World:
     """Cluster, kubelet and operator. Use as an async context manager."""
 
@@ -198,6 +208,14 @@ class World:
         """Whether watch events are lost."""
         self.source_changed: str | None = None
         """What the stable revision's pods answer when they are asked about their source."""
+        self.silent = False
+        """Whether they do not answer."""
+        self.load: Callable[[Manifest], LoadReport | None] = lambda pod: None
+        """What a pod answers when it is asked for its load."""
+        self.ask_gateway: AskGateway = _no_report
+        """What a gateway answers when it is asked for its load."""
+        self.probe: Probe = _no_answer
+        """Whether a Service's address answers."""
         self.kill_at: tuple[int, str] | None = None
         """Number of the mutating call at which the operator dies, and `before` or `after` it."""
         self.killed = asyncio.Event()
@@ -340,7 +358,12 @@ class World:
     def children(self) -> list[str]:
         """Kind and name of everything in the namespace that carries our label, pods of Deployments aside."""
         found = [m for m in self.cluster.objects.values() if names.LABEL_DEPLOYMENT in m["metadata"].get("labels", {})]
-        own = (m for m in found if m["metadata"]["labels"].get(names.LABEL_ROLE) != names.ROLE_SERVING)
+        own = (
+            m
+            for m in found
+            if m["metadata"]["labels"].get(names.LABEL_ROLE) != names.ROLE_SERVING
+            and m["metadata"]["labels"].get(LABEL_SLICE_MANAGER) in (None, SLICE_MANAGER)
+        )
         return sorted(f"{m['kind']} {m['metadata']['name']}" for m in own if m["kind"] != names.KIND)
 
     def changes(self, since: int = 0) -> list[Call]:

@@ -1,8 +1,9 @@
 """A ModelDeployment and a small decision in, all manifests out.
 
 `input.yaml` holds the ModelDeployment as the API server keeps it (`model`), for an update the spec that serves now
-(`stable`), and the decision in words: which revisions run (`new`, `stable`), which one takes the traffic, and whether a
-record, a copy of the model and a preflight pod are to be made. `make golden` writes `expected.yaml`: read the diff.
+(`stable`), and the decision in words: which revisions run (`new`, `stable`), which one takes the traffic (`entry`) and
+is stable (`serves`), and whether a record, a copy of the model and a preflight pod are to be made. `make golden` writes
+`expected.yaml`: read the diff.
 """
 
 import copy
@@ -43,6 +44,7 @@ OPTIONS = RenderOptions(
     allow_hosts=("minio.storage:9000",),
     operator_namespace="serinus-system",
     operator_labels={"app.kubernetes.io/name": "serinus-operator"},
+    gateway_labels={"app.kubernetes.io/name": "serinus-gateway"},
 )
 
 
@@ -78,8 +80,9 @@ def rendered(given: dict[str, Any]) -> tuple[Manifest, ...]:
     records[record.name], revisions["new"] = record, record.name
     attempt = names.preflight_name(subject.name, intent.spec_hash, 1)
     copied = wish.get("copy")
+    serves = {"stable_revision": revisions[wish["serves"]]} if "serves" in wish else {}
     decision = Decision(
-        status=subject.status,
+        status=subject.status.model_copy(update=serves),
         memory=Memory(),
         health=Health.WORKING,
         verdict=Verdict(Reason.RECONCILING, "golden"),

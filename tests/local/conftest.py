@@ -14,3 +14,21 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     await stage.start()
     yield stage
     await stage.close()
+
+
+@pytest.fixture
+async def fronted(tmp_path: Path) -> AsyncIterator[Stage]:
+    """The same with an entry port."""
+    stage = Stage(tmp_path, front=True)
+    try:
+        await stage.start()
+        yield stage
+    finally:
+        await stage.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a run has its manifests, with a model for them."""
+    (tmp_path / "m.onnx").write_bytes(b"m")
+    return tmp_path

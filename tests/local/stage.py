@@ -10,6 +10,7 @@ import aiohttp
 
 from serinus_api import names
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT, Manifest
+from serinus_operator.local.entry import Entry
 from serinus_operator.local.instance import Backend, DrainReport, Instance
 
 DEADLINE_SECONDS = 60.0
@@ -38,12 +39,13 @@ def is_ready(manifest: Manifest) -> bool:
 
 
 class Stage:
-    """An instance in `folder/state`, with models in `folder`."""
+    """An instance in `folder/state`, with models in `folder`; with an entry port where `front` says so."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, *, front: bool = False, **options: Any) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.instance = Instance(state=self.state, **{"backoff_seconds": 0.05, **options})
+        self.front = Entry(self.instance, port=0) if front else None
 
     async def start(self) -> None:
         await self.instance.start()
@@ -51,11 +53,25 @@ class Stage:
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), trust_env=False)
         self.changed = asyncio.Event()
         self.cluster.watch(lambda *_: self.changed.set())
+        if self.front:
+            await self.front.start()
 
     async def close(self, *, drain: bool = False) -> DrainReport:
         with contextlib.suppress(AttributeError):
             await self.session.close()
+        if self.front:
+            await self.front.stop()
         return await self.instance.stop(drain=drain)
+
+    @property
+    def entry(self) -> Entry:
+        """The entry port."""
+        assert self.front
+        return self.front
+
+    def url(self, path: str = "", name: str = "m") -> str:
+        """An address of a model at the entry port."""
+        return f"{self.entry.urls('default', name)[1]}{path}"
 
     def file(self, name: str, data: bytes) -> str:
         """A model in a file; its URI."""
@@ -105,6 +121,15 @@ class Stage:
 
     def logs(self) -> dict[str, str]:
         return {path.name: path.read_text()[-800:] for path in (self.state / "logs").glob("*/*.log")}
+
+
+async def polled(true: Callable[[], Awaitable[Any]], what: str) -> None:
+    """Wait for a condition that nobody tells of, asked a hundred times a second."""
+    for _ in range(int(DEADLINE_SECONDS * 100)):
+        if await true():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"not within {DEADLINE_SECONDS} s: {what}")
 
 
 async def under_load(call: Callable[[], Awaitable[Any]], over: asyncio.Event) -> tuple[list[Any], list[str]]:

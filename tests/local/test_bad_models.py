@@ -1,5 +1,8 @@
 """Models that are refused, or that end the process; what serves beside them serves on."""
 
+import re
+from typing import Any
+
 import pytest
 from tests.local.stage import Stage, condition, model_of
 from tests.models.bad import memory_hog, not_onnx, truncated, unknown_operator
@@ -21,18 +24,30 @@ async def test_bad_model_is_refused_and_the_good_one_serves_on(stage: Stage, mak
     assert await stage.predict(2.0) == 4.0
 
 
-async def test_model_beyond_its_memory_limit_is_refused(stage: Stage) -> None:
-    await stage.apply(model_of(stage.file("hog.onnx", memory_hog())))
-    ready = await stage.stalled()
-    assert ready["reason"] == "OutOfMemory"
-    assert "512 MiB" in ready["message"]
+LIMITS = {
+    "a model that asks for much": (memory_hog, 512, "(?:Loading|Inferring)"),
+    "a limit that the program itself is beyond": (doubler, 16, "(?:Starting|Resolving|Loading)"),
+}
 
 
-async def test_without_control_groups_a_watch_keeps_the_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory.Groups, "make", lambda *_: None)
-    await stage.apply(model_of(stage.file("hog.onnx", memory_hog())))
+@pytest.mark.parametrize("watched", [False, True], ids=["control groups where they may be made", "the watch"])
+@pytest.mark.parametrize(("make", "mebibytes", "phase"), LIMITS.values(), ids=LIMITS)
+async def test_beyond_its_memory_limit_a_model_is_refused_with_limit_and_peak(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, make: Any, mebibytes: int, phase: str, watched: bool
+) -> None:
+    if watched:
+        monkeypatch.setattr(memory.Groups, "make", lambda *_: None)
+    manifest = model_of(stage.file("m.onnx", make()))
+    manifest["spec"]["runtime"]["resources"] = {"limits": {"memory": f"{mebibytes}Mi"}}
+    await stage.apply(manifest)
     ready = await stage.stalled()
     assert ready["reason"] == "OutOfMemory"
+    peak = r"(?: \(peak measured before that: (\d+) MiB\))?"
+    words = rf"memory limit of {mebibytes} MiB; it was killed while {phase}{peak}; raise"
+    found = re.search(words, ready["message"])
+    assert found, ready["message"]
+    assert found[1] or not watched, "the watch has measured it"
+    assert int(found[1] or mebibytes) >= mebibytes - 1
 
 
 async def test_missing_file_is_waited_for(stage: Stage) -> None:

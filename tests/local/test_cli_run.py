@@ -1,135 +1,19 @@
-"""`serinus run` and the verbs on it, with a kubelet that is done at once; files are really written and watched."""
+"""`serinus run` and the verbs on it: files, edits, bad input, and what the running instance answers."""
 
 import asyncio
-import errno
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local.quick import QuickPods
+from tests.local.going import Going, going, model, write
 
 from serinus_operator.cli import verbs
-from serinus_operator.cli.check import title
-from serinus_operator.cli.documents import Document, Problem
 from serinus_operator.cli.exits import Fault
-from serinus_operator.cli.rows import Row
-from serinus_operator.cli.run import Options, Run
-from serinus_operator.cluster.errors import Unavailable
-from serinus_operator.cluster.files import Files
-from serinus_operator.cluster.port import Manifest
-from serinus_operator.local.instance import DrainReport, Instance
-
-DEADLINE_SECONDS = 60.0
-
-
-class Recorder:
-    """A screen that remembers lines, to be waited for."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.changed = asyncio.Event()
-        self.report: DrainReport | None = None
-
-    def applied(self, key: tuple[str, str, str], result: str, document: Document) -> None:
-        self.add(f"{title(key)} {result} ({document.file.name}:{document.line})")
-
-    def problem(self, problem: Problem) -> None:
-        self.add(f"{Path(problem.file).name}:{problem.line}: {problem.message}")
-
-    def condition(self, namespace: str, name: str, condition: dict[str, Any]) -> None:
-        self.add(f"{namespace}/{name} {condition['type']}={condition['status']} {condition['reason']}")
-
-    def note(self, event: str, text: str, **facts: Any) -> None:
-        self.add(f"{event}: {text}")
-
-    def drained(self, report: DrainReport) -> None:
-        self.report = report
-
-    def rows(self, rows: Iterable[Row]) -> None:
-        self.shown = list(rows)
-
-    def close(self) -> None:
-        pass
-
-    def add(self, line: str) -> None:
-        self.lines.append(line)
-        self.changed.set()
-
-    async def until(self, words: str, *, after: int = 0) -> int:
-        """Wait for a line with these words; the number of lines that there are then."""
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                while not any(words in line for line in self.lines[after:]):
-                    self.changed.clear()
-                    await self.changed.wait()
-        except TimeoutError:
-            raise AssertionError(f"no line with {words!r}: {self.lines}") from None
-        return len(self.lines)
-
-
-def quick(state: Path, files: Files | None = None) -> Instance:
-    return Instance(state=state, pods=QuickPods, files=files)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def model(name: str, uri: str = "file://m.onnx", **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "serving.serinus.dev/v1alpha1",
-        "kind": "ModelDeployment",
-        "metadata": {"name": name},
-        "spec": {"model": {"uri": uri}, **spec},
-    }
-
-
-def write(file: Path, *manifests: Manifest) -> Path:
-    """As a careful editor does: beside its place, and renamed."""
-    beside = file.with_suffix(".tmp")
-    beside.write_text("\n---\n".join(json.dumps(manifest) for manifest in manifests))
-    os.replace(beside, file)
-    return file
-
-
-class Going:
-    """A run in this process."""
-
-    def __init__(self, folder: Path, *sources: Path, make: Callable[[Path], Instance] = quick, **options: Any) -> None:
-        self.state = folder / "state"
-        self.screen = Recorder()
-        given: dict[str, Any] = {"port": free_port(), **options}
-        self.run = Run(Options(sources, self.state, **given), self.screen, make)
-
-    async def once(self) -> int:
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            return await self.run.run()
-
-
-@asynccontextmanager
-async def going(folder: Path, *sources: Path, **options: Any) -> AsyncIterator[Going]:
-    run = Going(folder, *sources, **options)
-    task = asyncio.create_task(run.run.run())
-    try:
-        await run.screen.until("started: ")
-        yield run
-    finally:
-        run.run.stop()
-        assert await task == 0
-    assert run.screen.report is not None
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "m.onnx").write_bytes(b"m")
-    return tmp_path
+from serinus_operator.local.instance import Instance
 
 
 async def test_once_ends_well_when_all_are_ready(folder: Path) -> None:
@@ -213,23 +97,6 @@ async def test_state_folder_in_use(folder: Path) -> None:
             await Going(folder, a).once()
 
 
-class FullDisk(Files):
-    """A disk that has no room for another model, in the words of `Files.save`."""
-
-    def save(self, manifest: Manifest) -> None:
-        if manifest["metadata"]["name"] == "b":
-            raise Unavailable(f"cannot write b.json: {os.strerror(errno.ENOSPC)}")
-        super().save(manifest)
-
-
-async def test_no_space_left_is_told_and_the_others_serve(folder: Path) -> None:
-    a = write(folder / "a.yaml", model("a"), model("b"))
-    run = Going(folder, a, once=True, make=lambda state: quick(state, FullDisk(state / "objects")))
-    assert await run.once() == 1
-    assert "a.yaml:3: cannot write b.json: No space left on device" in run.screen.lines
-    assert "ready: All Ready: default/a" in run.screen.lines
-
-
 async def test_state_folder_that_cannot_be_made(folder: Path) -> None:
     a = write(folder / "a.yaml", model("a"))
     (folder / "state").write_text("a file")
@@ -243,6 +110,24 @@ async def test_nothing_valid_starts_nothing(folder: Path) -> None:
     with pytest.raises(Fault, match="nothing to serve: no document is valid"):
         await run.once()
     assert not run.state.exists()
+
+
+async def test_address_follows_the_entry_port_of_the_next_run(folder: Path) -> None:
+    a = write(folder / "a.yaml", model("a"))
+    for _ in range(2):
+        run = Going(folder, a, once=True)
+        assert await run.once() == 0
+        kept = json.loads((run.state / "objects" / "ModelDeployment" / "default" / "a.json").read_text())
+        assert kept["status"]["url"] == f"http://a.localhost:{run.port}"
+
+
+async def test_how_pods_are_kept_is_told(folder: Path) -> None:
+    a = write(folder / "a.yaml", model("a"))
+    run = Going(folder, a, once=True, make=lambda state: Instance(state=state))
+    task = asyncio.create_task(run.once())
+    await run.screen.until("remark: Memory limits are kept by ")
+    run.run.stop()
+    assert await task == 1
 
 
 async def test_what_no_file_names_is_kept_and_told(folder: Path) -> None:
@@ -265,9 +150,13 @@ async def test_verbs_speak_to_the_running_instance(folder: Path, capsys: pytest.
             return capsys.readouterr().out
 
         head, line = (await said(verbs.get, None, "default", "")).splitlines()
-        assert head.split() == ["NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "REASON", "AGE"]
+        assert head.split() == ["NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "STATE", "REASON", "AGE"]
         assert line.split()[:2] == ["a", "True"]
-        assert json.loads(await said(verbs.get, "a", "default", "json"))["metadata"]["name"] == "a"
+        whole = json.loads(await said(verbs.get, "a", "default", "json"))
+        assert whole["metadata"]["name"] == "a"
+        assert whole["status"]["url"] == f"http://a.localhost:{run.port}"
+        assert f"http://a.localhost:{run.port}" in await said(verbs.get, "a", "default", "wide")
+        assert f" http://a.localhost:{run.port}\n" in await said(verbs.describe, "a", "default")
         assert "kind: List" in await said(verbs.get, None, None, "yaml")
         assert "No resources" not in await said(verbs.get, None, "other", "")
         assert (await said(verbs.describe, "a", "default")).startswith("Name:         a\nNamespace:    default\n")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dev.demo.local import hog, leftovers
+from dev.demo.local import leftovers
 from dev.demo.local.serving import Row
 from dev.demo.local.story import serves_on, shortened
 from examples.iris import train
@@ -78,8 +78,3 @@ def test_manifest_is_shown_without_its_bytes() -> None:
     assert sum("model.onnx: " in line for line in lines) == 1
     assert [line for line in lines if len(line) > 60] == []
     assert lines[-1] == "      limits: {memory: 512Mi}"
-
-
-def test_small_file_asks_for_much_memory() -> None:
-    assert len(hog.model()) < 300
-    assert 4 * hog.SHAPE[0] * hog.SHAPE[1] * hog.SHAPE[2] * hog.SHAPE[3] == 2 << 30

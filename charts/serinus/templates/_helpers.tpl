@@ -92,13 +92,92 @@ server's audit log). It reads no Secret, and of ConfigMaps it can neither list n
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [list, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+{{- end -}}
+
+{{- define "serinus.gatewayName" -}}
+{{- include "serinus.fullname" . }}-gateway
+{{- end -}}
+
+{{- define "serinus.gatewayServiceAccountName" -}}
+{{- default (ternary (include "serinus.gatewayName" .) "default" .Values.gateway.serviceAccount.create) .Values.gateway.serviceAccount.name -}}
+{{- end -}}
+
+{{/* As for the operator: one name for every release, so that Helm refuses a second one for the same models. */}}
+{{- define "serinus.gatewayGrantName" -}}serinus-gateway{{- end -}}
+
+{{- define "serinus.gatewaySelectorWords" -}}
+{{- $words := list -}}
+{{- range $key, $value := include "serinus.gatewaySelectorLabels" . | fromYaml -}}
+{{- $words = append $words (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- join "," $words -}}
+{{- end -}}
+
+{{- define "serinus.gatewaySelectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: gateway
+{{- end -}}
+
+{{- define "serinus.gatewayLabels" -}}
+{{- mergeOverwrite (include "serinus.labels" . | fromYaml) (include "serinus.gatewaySelectorLabels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* What both containers of a gateway are told. */}}
+{{- define "serinus.gatewayEnvironment" -}}
+- name: SERINUS_ENVOY_FOLDER
+  value: /run/serinus/envoy
+- name: SERINUS_POD_IPS
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIPs
+- name: SERINUS_WATCH_NAMESPACES
+  value: {{ join "," .Values.watchNamespaces | quote }}
+- name: SERINUS_MAX_PENDING
+  value: {{ .Values.gateway.maxPendingRequests | quote }}
+- name: SERINUS_CONNECTION_SECONDS
+  value: {{ .Values.gateway.connectionSeconds | quote }}
+- name: SERINUS_DRAIN_SECONDS
+  value: {{ .Values.gateway.drainSeconds | quote }}
+- name: SERINUS_LOG_FORMAT
+  value: {{ .Values.gateway.log.format }}
+- name: SERINUS_LOG_LEVEL
+  value: {{ .Values.gateway.log.level }}
+{{- end -}}
+
+{{/*
+The rights of the gateway, exactly the verbs that it uses. What it may do with the scale is narrowed further by the
+ValidatingAdmissionPolicy of templates/gateway-policy.yaml.
+*/}}
+{{- define "serinus.gatewayRules" -}}
+- apiGroups: [serving.serinus.dev]
+  resources: [modeldeployments]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [get, patch]
 {{- end -}}

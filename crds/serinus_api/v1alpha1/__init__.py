@@ -32,6 +32,7 @@ from serinus_api.v1alpha1.spec import (
     ValidationSpec,
 )
 from serinus_api.v1alpha1.status import (
+    MAX_REJECTED,
     ActionsStatus,
     AnalysisInterval,
     AnalysisResult,
@@ -49,9 +50,10 @@ from serinus_api.v1alpha1.status import (
     ScalingStatus,
     SummaryStatus,
 )
-from serinus_api.v1alpha1.support import unsupported_fields
+from serinus_api.v1alpha1.support import unsupported_actions, unsupported_fields
 
 __all__ = [
+    "MAX_REJECTED",
     "ActionsStatus",
     "ActivationSpec",
     "AnalysisInterval",
@@ -96,5 +98,6 @@ __all__ = [
     "Toleration",
     "ValidationSpec",
     "spec_hash",
+    "unsupported_actions",
     "unsupported_fields",
 ]

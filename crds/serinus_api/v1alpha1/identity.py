@@ -16,6 +16,8 @@ MODEL_FIELDS = frozenset({"uri", "digest", "name", "credentials_secret_ref"})
 """`refreshSeconds` only says when to look again."""
 RUNTIME_FIELDS = frozenset(RuntimeSpec.model_fields) - {"startup_deadline_seconds"}
 """The deadline is the operator's patience, not a property of the pods."""
+OPAQUE = frozenset({"affinity"})
+"""Kubernetes' own words, in which an empty block says something: `labelSelector: {}` is every pod, none is no pod."""
 
 
 def spec_hash(spec: ModelDeploymentSpec) -> str:
@@ -35,7 +37,8 @@ def spec_hash(spec: ModelDeploymentSpec) -> str:
 def _written(block: ModelSpec | RuntimeSpec, fields: frozenset[str]) -> dict[str, Any]:
     """What of `fields` differs from the defaults; empty lists, maps and blocks count as absent."""
     values = block.model_dump(mode="json", by_alias=True, include=set(fields), exclude_defaults=True)
-    return {key: kept for key, value in values.items() if (kept := _pruned(value)) not in (None, {}, [])}
+    written = {key: value if key in OPAQUE else _pruned(value) for key, value in values.items()}
+    return {key: value for key, value in written.items() if value not in (None, {}, [])}
 
 
 def _pruned(value: Any) -> Any:

@@ -1,10 +1,16 @@
-"""`spec.scaling`: sizing by demand, down to zero."""
+"""`spec.scaling`: sizing by demand, down to zero.
+
+The defaults are not in the schema. Server-side apply takes away only what its user had written: a block with a default
+filled in beside it would stay when its user takes it out, and with it the rule that forbids `replicas`.
+"""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from serinus_api.base import ApiModel, Rule
+
+DEFAULT_MAX = 10
 
 
 class ScalingMetric(ApiModel):
@@ -13,26 +19,30 @@ class ScalingMetric(ApiModel):
     type: Literal["Concurrency", "RequestsPerSecond", "LatencyP95Milliseconds", "CPUUtilization"]
     """What is measured. With several metrics the one that asks for most pods wins."""
     target: Annotated[int, Field(ge=1, le=1_000_000)]
-    """How much of it one pod shall bear, in the unit that the type names (CPUUtilization: percent of the request)."""
+    """How much of it one pod shall bear. Concurrency: requests in flight or queued, at most runtime.maxConcurrency of
+    them. RequestsPerSecond: arrivals. CPUUtilization: percent of the pod's CPU request. LatencyP95Milliseconds: the
+    time that 95 of 100 requests stay below; more pods than requests at once are never asked for on its account."""
 
 
 class ScaleToZeroSpec(ApiModel):
     """When a model without requests goes to sleep."""
 
-    grace_period_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
-    """How long traffic is led past the gateway before the last pod goes, in seconds."""
-    retention_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
-    """How long the last pod is kept after the last request, in seconds."""
+    grace_period_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(default_factory=lambda: 30)
+    """How long all new connections go to the gateway before the last pod ends, in seconds. A request within it keeps
+    the model awake. Gateways and proxies of yours in front of the model should learn of a change in less."""
+    retention_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(default_factory=lambda: 0)
+    """How long nothing must have been asked before a model goes to sleep, in seconds, where that is longer than
+    stableWindowSeconds and scaleDownDelaySeconds."""
 
 
 class ActivationSpec(ApiModel):
     """What happens to requests that meet a sleeping model."""
 
-    max_pending_requests: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    max_pending_requests: Annotated[int, Field(ge=1, le=100_000)] = Field(default_factory=lambda: 500)
     """Requests held while the model wakes; one more is answered 503 with Retry-After."""
-    deadline_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    deadline_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(default_factory=lambda: 600)
     """How long a request is held at most, in seconds; then 503 with the reason."""
-    initial_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    initial_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=lambda: 1)
     """Pods started at the first request."""
 
 
@@ -41,8 +51,9 @@ class ScalingSpec(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
-            "scaling.minReplicas must not be above scaling.maxReplicas; lower it or raise maxReplicas",
+            f"!has(self.minReplicas) || self.minReplicas <= (has(self.maxReplicas) ? self.maxReplicas : {DEFAULT_MAX})",
+            f"scaling.minReplicas must not be above scaling.maxReplicas (default {DEFAULT_MAX}); lower it or raise "
+            "maxReplicas",
             field=".minReplicas",
         ),
         Rule(
@@ -52,37 +63,49 @@ class ScalingSpec(ApiModel):
             field=".minReplicas",
         ),
         Rule(
-            "!has(self.scaleToZero) || !has(self.minReplicas) || self.minReplicas == 0",
+            "!has(self.scaleToZero) || (has(self.minReplicas) && self.minReplicas == 0)",
             "scaling.scaleToZero needs minReplicas: 0; set it or remove scaleToZero",
             field=".scaleToZero",
         ),
         Rule(
-            "!has(self.activation) || !has(self.activation.initialReplicas) || !has(self.maxReplicas) || "
-            "self.activation.initialReplicas <= self.maxReplicas",
-            "scaling.activation.initialReplicas must not be above scaling.maxReplicas; lower it or raise maxReplicas",
+            "!has(self.activation) || !has(self.activation.initialReplicas) || "
+            f"self.activation.initialReplicas <= (has(self.maxReplicas) ? self.maxReplicas : {DEFAULT_MAX})",
+            f"scaling.activation.initialReplicas must not be above scaling.maxReplicas (default {DEFAULT_MAX}); lower "
+            "it or raise maxReplicas",
             field=".activation",
+        ),
+        Rule(
+            "!has(self.engine) || self.engine == 'Builtin' || (has(self.metrics) && size(self.metrics) > 0 && "
+            "self.metrics.all(m, m.type == 'CPUUtilization'))",
+            "scaling.metrics must be CPUUtilization alone with engine: HPA or KEDA; set "
+            "[{type: CPUUtilization, target: 80}] or choose engine: Builtin",
+            field=".metrics",
         ),
     )
 
-    engine: Literal["Builtin", "HPA", "KEDA"] | None = None
-    """Who writes the number of pods: Serinus itself (Builtin), a HorizontalPodAutoscaler, or KEDA."""
-    min_replicas: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Fewest pods. 0: the model may sleep."""
-    max_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Most pods, at least 1."""
+    engine: Literal["Builtin", "HPA", "KEDA"] = Field(default_factory=lambda: "Builtin")
+    """Who writes the number of pods: Serinus itself (Builtin, the default), a HorizontalPodAutoscaler, or KEDA. The
+    latter two measure CPU alone and need a metrics-server. It is never changed by itself."""
+    min_replicas: Annotated[int, Field(ge=0, le=1000)] = Field(default_factory=lambda: 1)
+    """Fewest pods, by default 1. 0: the model sleeps when nobody asks, and the gateway wakes it with the next request.
+    Without a gateway it stays awake, and ScalingActive says so."""
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=lambda: DEFAULT_MAX)
+    """Most pods, by default 10."""
     metrics: Annotated[
         tuple[ScalingMetric, ...],
         Field(
             max_length=4, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
         ),
     ] = ()
-    """What is measured; the largest answer wins."""
-    target_utilization_percent: Annotated[int, Field(ge=1, le=100)] | None = None
-    """How full a pod shall be of its target, in percent."""
-    stable_window_seconds: Annotated[int, Field(ge=6, le=3600)] | None = None
-    """The demand is averaged over this many seconds, at least 6; a tenth of it in a panic."""
-    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
-    """A smaller size must have been enough for this many seconds."""
+    """What is measured; the largest answer wins. Absent: Concurrency, with runtime.maxConcurrency as its target."""
+    target_utilization_percent: Annotated[int, Field(ge=1, le=100)] = Field(default_factory=lambda: 70)
+    """How full a pod shall be of its target, in percent, by default 70: what is left is room for a rise while new pods
+    start. For Concurrency and RequestsPerSecond."""
+    stable_window_seconds: Annotated[int, Field(ge=6, le=3600)] = Field(default_factory=lambda: 60)
+    """The demand is averaged over this many seconds, by default 60; over a tenth of it to see a sudden rise, after
+    which nothing shrinks for as many seconds."""
+    scale_down_delay_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(default_factory=lambda: 0)
+    """A smaller size must have been enough for this many seconds, by default 0."""
     scale_to_zero: ScaleToZeroSpec | None = None
     """When a model without requests goes to sleep."""
     activation: ActivationSpec | None = None

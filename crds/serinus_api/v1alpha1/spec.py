@@ -80,9 +80,9 @@ class ModelSpec(ApiModel):
     )
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Where the model is: `configmap://<name>/<key>`, `pvc://<claim>/<path>`, `https://<host>/<path>`,
-    `s3://`, `gs://`, `az://`, `oci://` or `models:/<name>@<alias>`. ConfigMaps and claims are those of the
-    ModelDeployment's namespace. Changing it starts a rollout."""
+    """Where the model is: `configmap://<name>/<key>`, `pvc://<claim>/<path>` or `https://<host>/<path>`. ConfigMaps and
+    claims are those of the ModelDeployment's namespace. `s3://`, `gs://`, `az://`, `oci://` and `models:/` have a form
+    already, and are refused for now (reason UnsupportedScheme). Changing it starts a rollout."""
     digest: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """Pin: `sha256:` and the 64 hexadecimal digits that `sha256sum` prints for the model. Bytes with another digest
     are refused (reason DigestMismatch) and never served. Absent: what the URI holds is resolved once per revision."""
@@ -159,6 +159,15 @@ class ModelDeploymentSpec(ApiModel):
             "scaling.maxReplicas)",
             field=".replicas",
         ),
+        Rule(
+            "!has(self.scaling) || !has(self.scaling.metrics) || !self.scaling.metrics.exists(m, m.type == "
+            "'CPUUtilization') || (has(self.runtime) && has(self.runtime.resources) && "
+            "((has(self.runtime.resources.requests) && 'cpu' in self.runtime.resources.requests) || "
+            "(has(self.runtime.resources.limits) && 'cpu' in self.runtime.resources.limits)))",
+            "scaling.metrics: CPUUtilization is a percentage of the pod's CPU request; set runtime.resources.requests."
+            "cpu or measure something else",
+            field=".scaling",
+        ),
     )
 
     paused: bool = False
@@ -173,7 +182,8 @@ class ModelDeploymentSpec(ApiModel):
     scaling: ScalingSpec | None = None
     """Sizes the model by demand. Not together with `replicas`."""
     rollout: RolloutSpec = Field(default_factory=RolloutSpec)
-    """How a new revision takes over from the stable one. Absent: a canary with the default steps."""
+    """How a new revision takes over from the stable one: all at once for now, when every pod of it is ready. Steps of
+    a canary come later."""
     validation: ValidationSpec | None = None
     """What a new revision must show before it gets any traffic."""
     route: RouteSpec | None = None

@@ -240,7 +240,9 @@ class ScalingStatus(ApiModel):
     engine: Literal["Fixed", "Builtin", "HPA", "KEDA"]
     """Who writes the number of pods."""
     state: Literal["Awake", "Asleep", "Waking"]
-    """Whether the model has pods."""
+    """Awake: its pods answer. Asleep: it has none, and the gateway holds the next request. Waking: on the way back."""
+    traffic: Literal["Direct", "HandOver", "Proxied"] = "Direct"
+    """What stands behind the entry Service: the pods, pods and gateway, or the gateway alone."""
     since: Timestamp | None = None
     """When the state last changed."""
     desired_replicas: Replicas = 0
@@ -248,7 +250,9 @@ class ScalingStatus(ApiModel):
     ready_replicas: Replicas = 0
     """Pods that answer."""
     reason: Word | None = None
-    """Why this many, in one word."""
+    """Why this many, in one word: what was measured, or what bounds it. Written when the number changes."""
+    message: Text | None = None
+    """The last change and its cause: `3 → 5: concurrency 18.2 over target 4 in the last 60 s`."""
     last_request_time: Timestamp | None = None
     """When the last request came, written only when the state changes."""
 

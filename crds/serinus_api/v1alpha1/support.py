@@ -1,12 +1,13 @@
-"""Fields that the schema has already and whose behaviour comes later.
+"""Fields that the schema has already, and actions that have a name, whose behaviour comes later.
 
-The operator turns `unsupported_fields` into `Ready=False NotSupported` naming them: nothing a user writes is silently
-ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
+The operator turns `unsupported_fields` and `unsupported_actions` into `Ready=False NotSupported` naming them: nothing a
+user writes is silently ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from serinus_api import names
 from serinus_api.v1alpha1.spec import ModelDeploymentSpec
 
 NOT_YET = (
@@ -14,7 +15,6 @@ NOT_YET = (
     "spec.model.refreshSeconds",
     "spec.runtime.bento",
     "spec.runtime.batching",
-    "spec.scaling",
     "spec.rollout.strategy",
     "spec.rollout.steps",
     "spec.rollout.match",
@@ -25,6 +25,9 @@ NOT_YET = (
     "spec.route",
 )
 """Without effect until their feature lands; each stands for everything below it."""
+
+ACTIONS_NOT_YET = (names.ANNOTATION_PROMOTE, names.ANNOTATION_ABORT, names.ANNOTATION_REFRESH)
+"""Annotations that ask for an action which no version so far carries out."""
 
 OFF = {"spec.rollout.shadow": {"percent": 0}}
 """Blocks whose value says "off" although something is set."""
@@ -38,6 +41,11 @@ def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """
     manifest = {"spec": spec.to_manifest()}
     return tuple(path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
+
+
+def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Annotations that ask for an action which is not carried out yet; an empty value asks for nothing."""
+    return tuple(name for name in ACTIONS_NOT_YET if annotations.get(name))
 
 
 def _asks_for_something(path: str, value: Any) -> bool:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dev.demo.flowers import Truth, predict, telling_flower, truths
-from dev.demo.local import hog
+from dev.demo.flowers import Truth, compare, predict, telling_flower, truths
 from dev.demo.local.serving import DIRECT, Row, Serving
 from dev.demo.narration import WIDTH, Narrator
 from examples.iris import train
 
-TOLERANCE = 1e-5
+from serinus_api.gateway import HEADER_COLD_START
+
 INFER = "/v2/models/iris/infer"
 TIMEOUT_SECONDS = 10.0
 
@@ -38,8 +38,8 @@ class Scene:
         self.measures = [round(float(measure), 1) for measure in self.first.features[telling]]
         """A flower about which the two models differ, so that an answer tells which one gave it."""
         self.first_says, self.improved_says = self.first.labels[telling], self.improved.labels[telling]
-        self.texts = {path.name: text for path, text in train.manifests().items()} | {"too-large.yaml": hog.manifest()}
-        """The example manifests, trained anew, and one that is of no use elsewhere."""
+        self.texts = {path.name: text for path, text in train.manifests().items()}
+        """The example manifests, trained anew."""
         self.manifest = self.folder / "iris.yaml"
         self.serving = Serving(self.folder, self.port)
         self.seen: set[str] = set()
@@ -88,6 +88,17 @@ class Scene:
         """Wait until no pod of a revision is left."""
         return self._wait(f"no pod of {revision} is left", lambda row: not row.has_pods(revision))
 
+    def sized(self, replicas: str) -> Row:
+        """Wait until so many pods are ready of so many wanted, `3/3`, and no other is left."""
+        count = int(replicas.partition("/")[2])
+        return self._wait(
+            f"{replicas} pods are ready", lambda row: row.replicas == replicas and len(row.told["pods"]) == count
+        )
+
+    def asleep(self) -> Row:
+        """Wait until it sleeps, and no pod is left, be it one that ends."""
+        return self._wait("it sleeps", lambda row: row.state == "Asleep" and not row.told["pods"])
+
     def now(self) -> Row:
         """The model as it is."""
         return self._wait("the model is listed", lambda _: True)
@@ -103,16 +114,7 @@ class Scene:
 
     def compare(self, truth: Truth) -> None:
         """Ask the served model about 50 flowers; it says what scikit-learn says."""
-        answers, revision = predict(self.serving.address, truth.features), self.now().revision
-        self.check(answers.version == revision, f"{revision} answers", answers.version)
-        same = sum(a == b for a, b in zip(answers.labels, truth.labels, strict=True))
-        distance = answers.distance(truth)
-        self.check(
-            same == len(truth.labels) and distance < TOLERANCE,
-            f"it says of {same} flowers what scikit-learn says ({truth.right} are right), with the same probabilities "
-            f"(less than {TOLERANCE:.0e} apart)",
-            f"{same} the same, {distance:.1e} apart",
-        )
+        compare(self.narrator, predict(self.serving.address, truth.features), truth, self.now().revision)
 
     def body(self) -> str:
         """One flower as a request of the Open Inference Protocol."""
@@ -123,14 +125,15 @@ class Scene:
         """The command that asks about one flower by the model's host name."""
         return f"curl http://iris.localhost:{self.port}{INFER} -d {shlex.quote(self.body())}"
 
-    def by_host_name(self) -> str:
-        """What that command's request is answered: the species."""
+    def by_host_name(self) -> tuple[str, int]:
+        """What that command's request is answered: the species; and how many milliseconds it waited for a pod."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{INFER}", self.body().encode(), {"Host": f"iris.localhost:{self.port}"}
         )
         with DIRECT.open(request, timeout=TIMEOUT_SECONDS) as answer:
             outputs = json.load(answer)["outputs"]
-        return str(next(one["data"][0] for one in outputs if one["name"] == "label"))
+            cold = int(answer.headers.get(HEADER_COLD_START, 0))
+        return str(next(one["data"][0] for one in outputs if one["name"] == "label")), cold
 
     def _wait(self, words: str, holds: Callable[[Row], bool]) -> Row:
         def noted(row: Row) -> bool:

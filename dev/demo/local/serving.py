@@ -44,6 +44,16 @@ class Row:
         """The revision that serves."""
         return str(self.told["revision"])
 
+    @property
+    def replicas(self) -> str:
+        """Pods ready of pods wanted: `2/2`."""
+        return str(self.told["replicas"])
+
+    @property
+    def state(self) -> str:
+        """`Awake`, `Waking` or `Asleep`."""
+        return str(self.told["state"])
+
     def condition(self, kind: str) -> dict[str, str]:
         """One condition, if it speaks of the present manifest; empty otherwise."""
         for one in self.told["conditions"]:

@@ -10,8 +10,8 @@ import typer
 from serinus_operator.cli import exits
 
 EPILOG = (
-    "Exit codes: 0 all is well; 1 the input is invalid, a model is Stalled, or what was asked for is not there; "
-    "2 wrong options, or something that this version cannot do."
+    "Exit codes: 0 all is well; 1 the input is invalid, a model is Stalled, what was asked for is not there, or the "
+    "state folder takes no writes; 2 wrong options, or something that this version cannot do."
 )
 app = typer.Typer(
     name="serinus",
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 Files = Annotated[
-    list[Path], typer.Option("--filename", "-f", help="A YAML file, or a folder of them. May be repeated.")
+    list[Path], typer.Option("--filename", "-f", help="A YAML file, a folder of them, or - (stdin). May be repeated.")
 ]
 State = Annotated[Path, typer.Option("--state", help="The folder that keeps objects, logs and the socket.")]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace of the model.")]

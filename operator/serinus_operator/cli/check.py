@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -18,7 +19,7 @@ from serinus_api.admission import METADATA, Kind, Violation, judge
 from serinus_api.crd import object_schema
 from serinus_api.local import FILE_SCHEME, fields_without_cluster
 from serinus_api.v1alpha1 import ModelDeploymentSpec, unsupported_fields
-from serinus_operator.cli.documents import Document, Problem
+from serinus_operator.cli.documents import LIST, Document, Problem
 from serinus_operator.cluster.port import CONFIG_MAP, MODEL_DEPLOYMENT
 from serinus_operator.cluster.process import NAMESPACE, Refusal, judged_config_map
 
@@ -54,16 +55,16 @@ def key_of(value: Any) -> tuple[str, str, str] | None:
 
 
 def check(documents: Iterable[Document]) -> tuple[Checked, ...]:
-    """All documents, in their order. An object that is there twice is a problem of the second."""
+    """All objects of all documents, in their order. One that is there twice is a problem of the second."""
     known: dict[tuple[str, str, str], Document] = {}
     found = []
-    for given in documents:
+    for given in chain.from_iterable(document.items() for document in documents):
         document = with_absolute_uri(given)
         checked = Checked(document, tuple(_problems(document)))
         first = known.setdefault(checked.key, document) if checked.key else document
         if first is not document:
             words = f"{checked.document.value['kind']} {first.value['metadata']['name']} is there twice"
-            again = document.problem("metadata.name", f"{words}; first in {first.file}:{first.line}")
+            again = document.problem("metadata.name", f"{words}; first in {first.source}:{first.line}")
             checked = Checked(document, (*checked.problems, again))
         found.append(checked)
     return tuple(found)
@@ -89,6 +90,9 @@ def _problems(document: Document) -> Iterator[Problem]:
         yield document.problem("", f"an object is expected, not {_kind_word(value)}")
         return
     kind = value.get("kind")
+    if kind == LIST:
+        yield _of_list(document)
+        return
     if kind not in KINDS:
         yield document.problem("kind", _wrong_kind(kind))
         return
@@ -99,6 +103,18 @@ def _problems(document: Document) -> Iterator[Problem]:
         )
         return
     yield from _of_config_map(document) if kind == CONFIG_MAP.kind else _of_model(document)
+
+
+def _of_list(document: Document) -> Problem:
+    """What is wrong with a List whose objects could not be taken one by one."""
+    version, items = document.value.get("apiVersion"), document.value.get("items")
+    if version != "v1":
+        return document.problem("apiVersion", f'apiVersion: Unsupported value: "{version}": supported values: "v1"')
+    if not isinstance(items, list):
+        return document.problem(
+            "items", f"items: Invalid value: a list of objects is expected, not {_kind_word(items)}"
+        )
+    return document.problem("items", "items: Required value: the List holds no object")
 
 
 def _of_model(document: Document) -> Iterator[Problem]:
@@ -165,8 +181,8 @@ def _fields_below(path: str) -> tuple[str, ...]:
 
 
 def _kind_word(value: object) -> str:
-    words = {list: "a list", str: "a text", bool: "a truth value", int: "a number", float: "a number"}
-    return words.get(type(value), type(value).__name__)
+    words = {type(None): "null", dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+    return words.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
 
 
 def title(key: tuple[str, str, str]) -> str:

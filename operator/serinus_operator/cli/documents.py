@@ -1,11 +1,12 @@
-"""YAML files as documents that know their lines. Used by `check.py`, `validate.py` and `manifests.py`.
+"""YAML files, and standard input, as documents that know their lines. Used by `check.py` and `manifests.py`.
 
 Reads only; what is no YAML becomes a `Problem` with its line, and the documents before it are still answered.
 """
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ import yaml
 from serinus_operator.cli.exits import Fault
 
 SUFFIXES = (".yaml", ".yml", ".json")
+STDIN = Path("-")
+"""What `-f -` names. A file of that name can be given with its whole path."""
+LIST = "List"
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 200_000
 """Aliases can make a short file endless."""
+_ITEM = re.compile(r"items\[(\d+)\]\.")
 _KEY = re.compile(r"\[([^\]]*[^\]\d][^\]]*)\]")
 
 
@@ -44,6 +49,13 @@ class Document:
     value: Any
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line of each field, by its path: `spec.runtime.env[0].name`."""
+    item: str = ""
+    """Where it stands, if it is an item of a List: `items[2]`."""
+
+    @property
+    def source(self) -> str:
+        """The file, as messages name it."""
+        return "<stdin>" if self.file == STDIN else str(self.file)
 
     def line_of(self, path: str) -> int:
         """The line of a field; of the nearest one around it where it is not written. `data[key]` is `data.key`."""
@@ -54,7 +66,26 @@ class Document:
 
     def problem(self, path: str, message: str, *, warning: bool = False) -> Problem:
         """A problem of one of its fields."""
-        return Problem(str(self.file), self.line_of(path), message, path, warning)
+        field, words = path, message
+        if self.item:
+            field, words = f"{self.item}.{path}".removesuffix("."), f"{self.item}: {message}"
+        return Problem(self.source, self.line_of(path), words, field, warning)
+
+    def items(self) -> "Iterator[Document]":
+        """The objects of a List, and of Lists in it; any other document, and a List that is none, as it is."""
+        value = self.value
+        items = value.get("items") if isinstance(value, dict) and value.get("kind") == LIST else None
+        if not isinstance(items, list) or not items or value.get("apiVersion") != "v1":
+            yield self
+            return
+        lines: list[dict[str, int]] = [{} for _ in items]
+        for path, line in self.lines.items():
+            if found := _ITEM.match(path):
+                lines[int(found[1])][path[found.end() :]] = line
+        for number, item in enumerate(items):
+            where = f"items[{number}]"
+            named = f"{self.item}.{where}".removeprefix(".")
+            yield from replace(self, value=item, line=self.line_of(where), lines=lines[number], item=named).items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +97,12 @@ class Reading:
 
 
 def files_of(sources: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The files that `-f` names: each file, and those of a folder that end like YAML. Raises Fault."""
+    """The files that `-f` names: each file, those of a folder that end like YAML, `-`. Raises Fault."""
     found: list[Path] = []
     for source in sources:
-        if source.is_dir():
+        if source == STDIN:
+            found.append(source)
+        elif source.is_dir():
             found += sorted(path for path in source.iterdir() if path.suffix in SUFFIXES and path.is_file())
         elif source.exists():
             found.append(source)
@@ -79,22 +112,30 @@ def files_of(sources: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def read(file: Path) -> Reading:
-    """All documents of a file; empty ones are left out."""
+    """All documents of a file, or of standard input; empty ones are left out."""
+    name = Document(file, 1, None).source
     try:
-        if file.stat().st_size > MAX_BYTES:
-            return Reading(problems=(Problem(str(file), 1, f"larger than {MAX_BYTES} bytes"),))
-        text = file.read_bytes().decode("utf-8-sig")
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if file == STDIN else _data(file)
+        if len(data) > MAX_BYTES:
+            return Reading(problems=(Problem(name, 1, f"larger than {MAX_BYTES} bytes"),))
+        text = data.decode("utf-8-sig")
     except OSError as error:
-        return Reading(problems=(Problem(str(file), 1, f"cannot be read: {error.strerror}"),))
+        return Reading(problems=(Problem(name, 1, f"cannot be read: {error.strerror}"),))
     except UnicodeDecodeError as error:
-        return Reading(problems=(Problem(str(file), 1, f"not YAML: byte {error.start} is no UTF-8 text"),))
+        return Reading(problems=(Problem(name, 1, f"not YAML: byte {error.start} is no UTF-8 text"),))
     return parse(file, text)
+
+
+def _data(file: Path) -> bytes:
+    """At most one byte more than is taken."""
+    with file.open("rb") as opened:
+        return opened.read(MAX_BYTES + 1)
 
 
 def parse(file: Path, text: str) -> Reading:
     """All documents of a text."""
     documents: list[Document] = []
-    line = 1
+    name, line = Document(file, 1, None).source, 1
     try:
         if file.suffix == ".json":
             text = text.replace("\t", " ")  # JSON may be indented with tabs, YAML may not; none is within a text
@@ -109,10 +150,10 @@ def parse(file: Path, text: str) -> Reading:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        return Reading(tuple(documents), (Problem(str(file), mark.line + 1 if mark else line, f"not YAML: {said}"),))
+        return Reading(tuple(documents), (Problem(name, mark.line + 1 if mark else line, f"not YAML: {said}"),))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         said = str(error).splitlines()[0] if str(error) else "nested too deeply"
-        return Reading(tuple(documents), (Problem(str(file), line, f"not YAML: {said}"),))
+        return Reading(tuple(documents), (Problem(name, line, f"not YAML: {said}"),))
     return Reading(tuple(documents))
 
 

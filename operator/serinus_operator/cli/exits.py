@@ -2,7 +2,7 @@
 
 OK = 0
 FAILED = 1
-"""The input is invalid, a model is Stalled, or what was asked for is not there."""
+"""The input is invalid, a model is Stalled, what was asked for is not there, or the state folder takes no writes."""
 USAGE = 2
 """Wrong options, or something that this version cannot do."""
 

@@ -1,9 +1,12 @@
 """One row per model for the live table and for `--once`. Pure, over what the store and the entry port say."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from serinus_operator.cli.columns import value_at
+
+Attempt = tuple[str, int]
+"""Which preflight: the hash of the spec, and the number of the try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,6 @@ class Row:
     requests_per_second: float
     p95_milliseconds: float | None
     state: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--output json`."""
-        return asdict(self)
 
 
 def row(model: dict[str, Any], requests_per_second: float, p95_milliseconds: float | None) -> Row:
@@ -64,10 +63,22 @@ def current(model: dict[str, Any], kind: str) -> dict[str, Any] | None:
     return None
 
 
-def outcome(model: dict[str, Any], *, answers: bool) -> Literal["ready", "stalled", "working"]:
-    """What `--once` waits for; `answers`: a pod of it takes requests (a status outlives the pods it speaks of)."""
+def attempt_of(model: dict[str, Any]) -> Attempt | None:
+    """The preflight that runs or is to run; None in every other phase."""
+    work = model.get("status", {}).get("resolution") or {}
+    return (work["specHash"], work["attempt"]) if work.get("phase") == "Preflight" else None
+
+
+def outcome(
+    model: dict[str, Any], *, answers: bool, before: Attempt | None = None
+) -> Literal["ready", "stalled", "working"]:
+    """What `--once` waits for; `answers`: a pod of it takes requests (a status outlives the pods it speaks of).
+
+    `before` is the preflight that an earlier run has left: as long as it is the present one, `Stalled` speaks of that
+    run's tries, and this one's is under way.
+    """
     stalled, ready = current(model, "Stalled"), current(model, "Ready")
     if stalled and stalled["status"] == "True":
-        return "stalled"
+        return "working" if before is not None and attempt_of(model) == before else "stalled"
     asleep = model["spec"].get("replicas") == 0
     return "ready" if ready and ready["status"] == "True" and (answers or asleep) else "working"

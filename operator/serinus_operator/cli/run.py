@@ -13,13 +13,15 @@ from typing import Any
 
 from serinus_operator.cli import exits
 from serinus_operator.cli.exits import Fault
-from serinus_operator.cli.manifests import Manifests, snapshot
-from serinus_operator.cli.rows import Row, current, outcome, row
+from serinus_operator.cli.manifests import Manifests, Sources
+from serinus_operator.cli.once import Once
+from serinus_operator.cli.rows import Row, row
 from serinus_operator.cli.screen import Output, Screen, ScreenLog, make_screen
 from serinus_operator.cluster.files import StateError
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT, Manifest
 from serinus_operator.local.control import Control
 from serinus_operator.local.entry import Entry
+from serinus_operator.local.envoy import EnvoyFailed
 from serinus_operator.local.instance import Instance
 from serinus_operator.local.lock import StateInUse
 
@@ -58,18 +60,20 @@ class Run:
         self, options: Options, screen: Screen, make_instance: Callable[[Path], Instance] = lambda s: Instance(state=s)
     ) -> None:
         self._options, self._screen = options, screen
+        self._sources = Sources(options.sources)
         self._instance = make_instance(options.state)
         self._entry = Entry(self._instance, host=options.host, port=options.port)
         self._control = Control(self._instance)
         self._stop, self._changed = asyncio.Event(), asyncio.Event()
         self._told: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
         self._answering: set[tuple[str, str]] = set()
+        self._writable = True
 
     async def run(self) -> int:
         """From start to drained."""
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        first = await asyncio.to_thread(snapshot, self._options.sources)
+        first = await asyncio.to_thread(self._sources.snapshot)
         if not any(item.good for item in first.checked):
             for problem in first.problems:
                 self._screen.problem(problem)
@@ -99,6 +103,8 @@ class Run:
         except OSError as error:
             raise Fault(f"the state folder {self._options.state} cannot be used: {error.strerror}") from error
         self._instance.cluster.watch(self._observe)
+        self._instance.passes.on_end = self._pass_ended
+        self._once = Once(self._instance, self._screen)
 
     async def _open_ports(self) -> None:
         where = f"{self._options.host}:{self._options.port}"
@@ -108,6 +114,8 @@ class Run:
             if error.errno == errno.EADDRINUSE:
                 raise Fault(f"port {where} is taken; name another with --port") from error
             raise Fault(f"cannot listen on {where}: {os.strerror(error.errno or 0)}") from error
+        except EnvoyFailed as error:
+            raise Fault(str(error)) from error
         try:
             await self._control.start()
         except OSError as error:
@@ -117,15 +125,18 @@ class Run:
     async def _serve(self) -> int:
         url = self._url()
         self._screen.note("started", f"Serving on {url}, state in {self._options.state}; Ctrl-C drains", url=url)
-        manifests = Manifests(self._options.sources, self._instance.cluster, self._screen)
+        for remark in self._instance.remarks:
+            self._screen.note("remark", remark)
+        manifests = Manifests(self._sources, self._instance.cluster, self._screen)
         sound = await manifests.load()
         self._tell_strangers(manifests)
+        once = self._options.once
         tasks = {
-            "end": self._settled(manifests) if self._options.once else self._stop.wait(),
+            "end": self._once.settled(manifests.models, self._changed) if once else self._stop.wait(),
             "stop": self._stop.wait(),
             "failed": self._instance.wait_failed(),
             "table": self._draw(),
-            **({} if self._options.once else {"files": self._follow(manifests)}),
+            **({} if once else {"files": self._follow(manifests), "unkept": manifests.apply_unkept()}),
         }
         ended = await _first_of(tasks)
         if "failed" in ended:
@@ -142,23 +153,6 @@ class Run:
         except OSError as error:
             self._screen.note("unwatched", f"The files cannot be watched ({error}); edits are not seen")
             await self._stop.wait()
-
-    async def _settled(self, manifests: Manifests) -> int:
-        """Until every model is Ready, or one is Stalled; says which and why."""
-        while True:
-            self._changed.clear()
-            models = {key: model for key in manifests.models if (model := self._find(*key))}
-            outcomes = {key: outcome(model, answers=self._answers(*key)) for key, model in models.items()}
-            for (namespace, name), model in models.items():
-                if outcomes[namespace, name] == "stalled":
-                    why = current(model, "Stalled") or {}
-                    text = f"{namespace}/{name} is Stalled, {why.get('reason')}: {why.get('message')}"
-                    self._screen.note("stalled", text, namespace=namespace, name=name, reason=why.get("reason"))
-                    return exits.FAILED
-            if all(word == "ready" for word in outcomes.values()):
-                self._screen.note("ready", f"All Ready: {', '.join('/'.join(key) for key in outcomes)}")
-                return exits.OK
-            await self._changed.wait()
 
     async def _draw(self) -> None:
         while True:
@@ -179,6 +173,20 @@ class Run:
             await self._control.stop()
         await self._entry.stop()
         self._screen.drained(await self._instance.stop(drain=True))
+
+    def _pass_ended(self) -> None:
+        """Wake; tell once that the state folder takes no writes, and once that it does again."""
+        self._changed.set()
+        why = self._instance.passes.unwritable
+        if (why is None) == self._writable:
+            return
+        self._writable = why is None
+        if why is None:
+            self._screen.note("writable", "The state folder takes writes again")
+            return
+        rest = "" if self._options.once else "; what serves goes on, and the rest follows by itself when it does"
+        text = f"The state folder takes no writes: {why}; make room, or name another one with --state{rest}"
+        self._screen.note("unwritable", text)
 
     def _observe(self, event: str, manifest: Manifest) -> None:
         """Within a write of the store: remember, tell, wake."""
@@ -215,12 +223,6 @@ class Run:
                 end = f"`serinus delete -n {key[0]} {key[1]}` ends it"
                 text = f"{'/'.join(key)} is kept from an earlier run, no file names it: {end}"
                 self._screen.note("kept", text, namespace=key[0], name=key[1])
-
-    def _find(self, namespace: str, name: str) -> Manifest | None:
-        return self._instance.cluster.find(MODEL_DEPLOYMENT, namespace, name)
-
-    def _answers(self, namespace: str, name: str) -> bool:
-        return bool(self._instance.backends(namespace, name))
 
     def _url(self) -> str:
         return f"http://{self._options.host}:{self._entry.port}"

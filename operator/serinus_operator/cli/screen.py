@@ -11,11 +11,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol, TextIO
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
 from serinus_operator.cli.check import title
 from serinus_operator.cli.documents import Document, Problem
 from serinus_operator.cli.rows import Row
@@ -24,7 +19,6 @@ from serinus_operator.local.instance import DrainReport
 from serinus_operator.logs import ConsoleFormatter
 
 Output = Literal["table", "json"]
-COLOURS = {"Ready": "green", "Stalled": "red", "Reconciling": "yellow", "NotReady": "yellow"}
 
 
 class Screen(Protocol):
@@ -60,7 +54,7 @@ class Lines:
 
     def applied(self, key: tuple[str, str, str], result: str, document: Document) -> None:
         """See Screen."""
-        self._say(f"{title(key)} {result} ({document.file}:{document.line})")
+        self._say(f"{title(key)} {result} ({document.source}:{document.line})")
 
     def problem(self, problem: Problem) -> None:
         """See Screen."""
@@ -87,33 +81,7 @@ class Lines:
         """See Screen."""
 
     def _say(self, text: str) -> None:
-        print(f"{_now():%H:%M:%S} {text}", file=self._out, flush=True)
-
-
-class LiveTable(Lines):
-    """The same lines, above a table that is drawn anew."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(sys.stdout, sys.stderr)
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._live.start()
-
-    def problem(self, problem: Problem) -> None:
-        """See Screen."""
-        self._console.print(Text(str(problem), style="yellow" if problem.warning else "red"))
-
-    def rows(self, rows: Iterable[Row]) -> None:
-        """See Screen."""
-        if self._live.is_started:
-            self._live.update(drawn(rows), refresh=True)
-
-    def close(self) -> None:
-        """See Screen."""
-        self._live.stop()
-
-    def _say(self, text: str) -> None:
-        self._console.print(Text(f"{_now():%H:%M:%S} {text}"), highlight=False)
+        print(f"{local_time():%H:%M:%S} {text}", file=self._out, flush=True)
 
 
 class JsonLines:
@@ -125,7 +93,7 @@ class JsonLines:
     def applied(self, key: tuple[str, str, str], result: str, document: Document) -> None:
         """See Screen: event `applied`."""
         kind, namespace, name = key
-        where = {"file": str(document.file), "line": document.line}
+        where = {"file": document.source, "line": document.line}
         word, _, _ = result.partition(":")
         self._say("applied", kind=kind, namespace=namespace, name=name, result=word, **where)
 
@@ -155,7 +123,7 @@ class JsonLines:
         """See Screen."""
 
     def _say(self, event: str, **facts: Any) -> None:
-        line = {"time": _now().isoformat(timespec="milliseconds"), "event": event, **facts}
+        line = {"time": local_time().isoformat(timespec="milliseconds"), "event": event, **facts}
         print(json.dumps(line, ensure_ascii=False), file=self._out, flush=True)
 
 
@@ -179,8 +147,11 @@ def make_screen(output: Output) -> Screen:
     """The screen for this terminal, or for none."""
     if output == "json":
         return JsonLines(sys.stdout)
-    console = Console()
-    return LiveTable(console) if console.is_terminal and not console.is_dumb_terminal else Lines(sys.stdout, sys.stderr)
+    if sys.stdout.isatty():
+        from serinus_operator.cli.table import live_table  # only here: rich takes a tenth of the start
+
+        return live_table() or Lines(sys.stdout, sys.stderr)
+    return Lines(sys.stdout, sys.stderr)
 
 
 def drain_lines(report: DrainReport) -> list[str]:
@@ -193,19 +164,6 @@ def drain_lines(report: DrainReport) -> list[str]:
     return lines
 
 
-def drawn(rows: Iterable[Row]) -> Table:
-    """The live table."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("NAME", "REVISION", "PHASE", "WEIGHT", "REPLICAS", "REQUESTS/S", "P95 MS", "STATE"):
-        table.add_column(column, justify="right" if column in ("REQUESTS/S", "P95 MS") else "left")
-    for row in rows:
-        name = row.name if row.namespace == "default" else f"{row.namespace}/{row.name}"
-        p95 = "-" if row.p95_milliseconds is None else f"{row.p95_milliseconds:.1f}"
-        state = Text(row.state, style=COLOURS.get(row.state.split()[0], ""))
-        cells = (name, row.revision, row.phase, row.weight, row.replicas, f"{row.requests_per_second:.1f}", p95)
-        table.add_row(*(Text(cell) for cell in cells), state)
-    return table
-
-
-def _now() -> dt.datetime:
+def local_time() -> dt.datetime:
+    """The wall clock of this machine."""
     return read_clocks().wall.astimezone()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serinus_operator.cli import exits
 from serinus_operator.cli.check import check, title
-from serinus_operator.cli.documents import Problem, files_of, read
+from serinus_operator.cli.documents import Document, Problem, files_of, read
 
 
 def validate(sources: tuple[Path, ...]) -> int:
@@ -15,10 +15,11 @@ def validate(sources: tuple[Path, ...]) -> int:
     problems: list[Problem] = [problem for reading in readings for problem in reading.problems]
     problems += [problem for item in checked for problem in item.problems]
     if not checked and not problems:
-        problems.append(Problem(", ".join(map(str, sources)), 1, "holds no document"))
+        named = ", ".join(Document(source, 1, None).source for source in sources)
+        problems.append(Problem(named, 1, "holds no document"))
     for problem in sorted(problems, key=lambda p: (p.file, p.line)):
         print(problem, file=sys.stderr)
     for item in checked:
         if item.good and item.key:
-            print(f"{title(item.key)} is valid ({item.document.file}:{item.document.line})")
+            print(f"{title(item.key)} is valid ({item.document.source}:{item.document.line})")
     return exits.OK if all(problem.warning for problem in problems) else exits.FAILED

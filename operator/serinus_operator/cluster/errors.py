@@ -4,10 +4,13 @@
     ├── Conflict        409: somebody wrote since we looked, or the name is taken; look again
     ├── Missing         404 on a write: the object went away in between
     ├── Denied          403 by RBAC; carries the verb and the resource
-    ├── Refused         403 by quota, limits or Pod Security, 413, 422: the API server's own words
+    ├── Refused         403 by quota, limits or Pod Security, any code by an admission policy: in its own words
+    │   └── Invalid     400, 413, 422, and the 500 of an apply with an unknown field: never to be taken as it is
     ├── NameTaken       the name of a child belongs to somebody else's object
+    ├── Overridden      what we set in a child is changed back by somebody else
     ├── Terminating     403 because the namespace is going away
     ├── Unavailable     429, 5xx, time-outs, broken connections; may carry Retry-After
+    ├── Unwritable      local mode: the state folder does not take what is to be kept
     └── FenceLost       this process is not, or no longer, the one that may write
 
 Adapters raise these and nothing else; they are caught in the steps that can name a condition, and in the loop guard.
@@ -43,7 +46,11 @@ class Denied(ClusterError):
 
 
 class Refused(ClusterError):
-    """Admission or validation said no, in the words of the message."""
+    """Admission said no, in the words of the message; it may say yes later."""
+
+
+class Invalid(Refused):
+    """Validation said no, in the words of the message; the same object will never be taken."""
 
 
 class Terminating(ClusterError):
@@ -60,6 +67,10 @@ class Unavailable(ClusterError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unwritable(ClusterError):
+    """Local mode's state folder did not take a write: no space, or no right. What was there before is still there."""
 
 
 class FenceLost(ClusterError):
@@ -81,3 +92,14 @@ class NameTaken(ClusterError):
         )
         self.kind = kind
         self.name = name
+
+
+class Overridden(ClusterError):
+    """Somebody else changes a child back whenever we have set it: a webhook, a policy, another controller."""
+
+    def __init__(self, kind: str, name: str, field: str) -> None:
+        super().__init__(
+            f"{kind} {name}: {field} is changed back whenever the operator sets it, so it is left for a while. "
+            "Exempt objects labelled app.kubernetes.io/managed-by=serinus from the webhook, policy or controller that "
+            "does it, or ask for its value in the spec"
+        )

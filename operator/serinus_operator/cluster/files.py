@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from serinus_operator.cluster.errors import Unavailable
+from serinus_operator.cluster.errors import Unwritable
 from serinus_operator.cluster.port import Manifest
 
 Address = tuple[str, str, str]
@@ -22,7 +22,7 @@ class StateError(Exception):
 
 
 class Files:
-    """The objects in one folder. A change is durable when it returns; or it raises `Unavailable`."""
+    """The objects in one folder. A change is durable when it returns; or it raises `Unwritable`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,14 +53,14 @@ class Files:
         except OSError as error:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
-            raise Unavailable(f"cannot write {path}: {error.strerror}") from error
+            raise Unwritable(f"cannot write {path}: {error.strerror}") from error
 
     def remove(self, address: Address) -> None:
         """Remove one object; one that is not there is no error."""
         try:
             self._path(address).unlink(missing_ok=True)
         except OSError as error:
-            raise Unavailable(f"cannot remove {self._path(address)}: {error.strerror}") from error
+            raise Unwritable(f"cannot remove {self._path(address)}: {error.strerror}") from error
 
     def _path(self, address: Address) -> Path:
         kind, namespace, name = address

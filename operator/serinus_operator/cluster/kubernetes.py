@@ -20,6 +20,7 @@ from serinus_operator.cluster.errors import (
     ClusterError,
     Conflict,
     Denied,
+    Invalid,
     Missing,
     Refused,
     Terminating,
@@ -31,12 +32,22 @@ READ_SECONDS: Final = 10.0
 WRITE_SECONDS: Final = 4.0
 """Together with the 10 s of the fence below the lease's 15 s: no write outlives the term that it was allowed in."""
 PAGE: Final = 500
+METHODS: Final = {"create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+NO_LABEL: Final = f"{names.PREFIX}/none"
+"""A label that no object bears."""
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 YAML: Final = "application/yaml"
 APPLY: Final = "application/apply-patch+yaml;charset=utf-8"
 """With its charset, and YAML, the client passes on what `encode` has made; without, it would encode once more."""
 MERGE: Final = "application/merge-patch+json"
 NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\ufffe\uffff]")
+
+STRICT: Final = {"fieldManager": names.FIELD_MANAGER, "fieldValidation": "Strict"}
+"""An unknown field is refused by name. Left out in silence, it would be missed and written again at every look."""
+UNTYPED: Final = "failed to create typed patch object"
+"""An apply has no strict validation to ask for: it always is, and its answer to an unknown field is 500."""
+ADMISSION: Final = re.compile(r"admission webhook .* denied the request|AdmissionPolicy .* denied request")
+"""Policies choose the code themselves (a webhook's default is 400), and may think otherwise tomorrow."""
 
 Observe = Callable[[str, str, int], None]
 """Called after each request with verb, resource and HTTP code (0: no answer)."""
@@ -71,7 +82,9 @@ def parse_error(status: int, body: bytes, verb: str, kind: Kind, headers: Mappin
             return Denied(denied[1], f"{resource}.{group}" if group else resource)
         return Refused(message)
     if status in (400, 405, 413, 415, 422):
-        return Refused(message)
+        return Refused(message) if ADMISSION.search(message) else Invalid(message)
+    if status == 500 and message.startswith(UNTYPED):
+        return Invalid(message)
     after = headers.get("Retry-After", "")
     return Unavailable(
         f"{verb} {kind.resource}: HTTP {status} {message}".strip(), float(after) if after.isdigit() else None
@@ -125,6 +138,12 @@ class KubernetesCluster:
                 query = {**query, "continue": more}
         return found
 
+    async def check_watch(self, kind: Kind) -> None:
+        """Watch a kind for a second, and nothing of it: raises Denied where that is not allowed."""
+        nothing = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": "0", "labelSelector": NO_LABEL}
+        for scope in self._namespaces or (None,):
+            await self._send("watch", kind, scope, None, query=nothing)
+
     async def create(self, manifest: Manifest) -> Manifest:
         """See `Cluster.create`."""
         return await self._call(
@@ -134,7 +153,7 @@ class KubernetesCluster:
             None,
             body=manifest,
             content_type=YAML,
-            query={"fieldManager": names.FIELD_MANAGER},
+            query=STRICT,
         )
 
     async def apply(self, manifest: Manifest, precondition: Precondition) -> Manifest:
@@ -167,16 +186,17 @@ class KubernetesCluster:
             meta["name"],
             body=_bound(manifest, precondition),
             content_type=YAML,
-            query={"fieldManager": names.FIELD_MANAGER},
+            query=STRICT,
         )
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
-        """See `Cluster.scale`."""
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
+        """See `Cluster.scale`. A Scale bears the resourceVersion of the object that it is the scale of."""
         body = {
             "metadata": {"uid": precondition.uid, "resourceVersion": precondition.resource_version},
             "spec": {"replicas": replicas},
         }
-        await self._call("patch", kind, namespace, name + "/scale", body=body, content_type=MERGE)
+        scale = await self._call("patch", kind, namespace, name + "/scale", body=body, content_type=MERGE)
+        return str(scale.get("metadata", {}).get("resourceVersion", ""))
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """See `Cluster.delete`. Dependents are collected in the background."""
@@ -204,7 +224,11 @@ class KubernetesCluster:
             query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
         )
 
-    async def _call(  # one place where a request is put together
+    async def _call(self, verb: str, kind: Kind, namespace: str | None, name: str | None, **rest: Any) -> Manifest:
+        """`_send`, for answers that are objects."""
+        return _parsed(await self._send(verb, kind, namespace, name, **rest), f"{verb} {kind.resource}")
+
+    async def _send(  # one place where a request is put together
         self,
         verb: str,
         kind: Kind,
@@ -214,21 +238,21 @@ class KubernetesCluster:
         body: Manifest | None = None,
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
-    ) -> Manifest:
-        method = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
-        seconds = READ_SECONDS if verb in ("get", "list") else WRITE_SECONDS
+    ) -> bytes:
+        method = METHODS.get(verb, "GET")
+        seconds = READ_SECONDS if method == "GET" else WRITE_SECONDS
         status = 0
         try:
             async with asyncio.timeout(seconds):
                 _, url, headers, payload, _ = await self._api.param_serialize(
-                    method[verb],
+                    method,
                     _path(kind, namespace, name),
                     header_params={"Accept": "application/json", "Content-Type": content_type},
                     body=encode(body) if body is not None and content_type in (YAML, APPLY) else body,
                     auth_settings=["BearerToken"],
                 )
                 url += f"?{urlencode(query)}" if query else ""
-                response = await self._api.call_api(method[verb], url, headers, payload, _request_timeout=seconds)
+                response = await self._api.call_api(method, url, headers, payload, _request_timeout=seconds)
                 status, content = response.status, await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{verb} {kind.resource}: {type(error).__name__} {error}".strip()) from error
@@ -236,7 +260,8 @@ class KubernetesCluster:
             self._observe(verb, kind.resource, status)
         if status >= 400:
             raise parse_error(status, content, verb, kind, response.headers)
-        return _parsed(content, f"{verb} {kind.resource}")
+        answer: bytes = content
+        return answer
 
 
 def _parsed(content: bytes, request: str) -> Manifest:

@@ -46,11 +46,16 @@ CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 EVENT = Kind("v1", "Event", "events")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
-CHILDREN = (CONTROLLER_REVISION, DEPLOYMENT, SERVICE, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY)
-"""Kinds that carry our labels and are kept in the cache."""
-KINDS = {k.kind: k for k in (*CHILDREN, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT, LEASE)}
+CHILDREN = (CONTROLLER_REVISION, DEPLOYMENT, SERVICE, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, ENDPOINT_SLICE)
+"""Kinds that carry our labels and are kept in the cache. Kubernetes' own EndpointSlices do too, from their Service."""
+SCALERS = (AUTOSCALER, SCALED_OBJECT)
+"""Kinds that are listed now and then where they matter (`scalers.py`), and kept in the cache as well."""
+KINDS = {k.kind: k for k in (*CHILDREN, *SCALERS, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT, LEASE)}
 
 
 def kind_of(manifest: Mapping[str, Any]) -> Kind:
@@ -84,8 +89,8 @@ class Cluster(Protocol):
     async def replace(self, manifest: Manifest, precondition: Precondition) -> Manifest:
         """Write the whole object."""
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
-        """Set the number of replicas through the scale subresource."""
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
+        """Set the number of replicas through the scale subresource; the object's resourceVersion after it."""
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """Delete exactly the object that was observed; one that is gone already is no error."""

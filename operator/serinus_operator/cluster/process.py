@@ -19,7 +19,7 @@ from typing import Any
 
 from serinus_api.admission import Kind as ViolationKind
 from serinus_api.admission import Violation, judge
-from serinus_operator.cluster.errors import Missing, Refused
+from serinus_operator.cluster.errors import Invalid, Missing
 from serinus_operator.cluster.files import Files, NoFiles
 from serinus_operator.cluster.merge import LAST_APPLIED, merged, three_way, without_server_fields
 from serinus_operator.cluster.port import (
@@ -90,10 +90,11 @@ class ProcessCluster:
         live = self._checked(manifest, precondition)
         return self._store.change(live, _admitted(manifest, live))
 
-    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> None:
+    async def scale(self, kind: Kind, namespace: str, name: str, replicas: int, precondition: Precondition) -> str:
         """See `Cluster.scale`."""
         live = self._store.checked((kind.kind, namespace, name), precondition)
-        self._store.change(live, {**live, "spec": {**live["spec"], "replicas": replicas}})
+        after = self._store.change(live, {**live, "spec": {**live["spec"], "replicas": replicas}})
+        return str(after["metadata"]["resourceVersion"])
 
     async def delete(self, kind: Kind, namespace: str, name: str, precondition: Precondition) -> None:
         """See `Cluster.delete`. What the object owns goes with it."""
@@ -174,13 +175,13 @@ class ProcessCluster:
 
 
 def _admitted(manifest: Manifest, live: Manifest | None = None) -> Manifest:
-    """The manifest as it is stored: of our own kind judged, without a status but the live one. Raises Refused."""
+    """The manifest as it is stored: of our own kind judged, without a status but the live one. Raises Invalid."""
     given = copy.deepcopy(manifest)
     if manifest["kind"] == MODEL_DEPLOYMENT.kind:
         given, violations = judge(given, local=True)
         if violations:
             said = "; ".join(str(violation) for violation in violations)
-            raise Refused(f"{MODEL_DEPLOYMENT.kind} {manifest['metadata'].get('name')} is invalid: {said}")
+            raise Invalid(f"{MODEL_DEPLOYMENT.kind} {manifest['metadata'].get('name')} is invalid: {said}")
     if live is not None and "status" in live:
         return {**given, "status": live["status"]}
     return {key: value for key, value in given.items() if key != "status"}

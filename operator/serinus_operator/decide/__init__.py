@@ -1,6 +1,6 @@
 """What should be: `decide(subject, observation, memory, now) → Decision`. Pure: no clock, no I/O, no logging.
 
-The classification comes first, then one action for it:
+The size comes first (`scaling.py`), then the classification, then one action for it:
 
     paused                                   children stay as they are
     a field is set whose behaviour is to come the stable revision is kept, nothing else is decided
@@ -21,10 +21,18 @@ from serinus_api.v1alpha1 import (
     ResolutionPhase,
     ResolutionStatus,
     spec_hash,
+    unsupported_actions,
     unsupported_fields,
 )
-from serinus_operator.decide import history, traffic
-from serinus_operator.decide.rollout import Findings, Step, Work, advance, worst
+from serinus_operator.decide import history, rest, scaling, traffic, zero
+from serinus_operator.decide.findings import Findings
+from serinus_operator.decide.replicas import share_floor
+from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.scaling import Sizing
+from serinus_operator.decide.settled import SETTLING_SECONDS, settle
+from serinus_operator.decide.source import kept_sizes, restored_copy
+from serinus_operator.decide.work import Step, Work, stopped
+from serinus_operator.places import State, Traffic
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -36,8 +44,8 @@ from serinus_operator.state import (
     Verdict,
 )
 
-SETTLING_SECONDS = 15.0
-"""A settled model whose pods are not all ready is looked at this often, beside every event of its pods."""
+WHOLE_PERCENT = 100
+"""A candidate takes all of the traffic at once when it is promoted, so it needs the pods for it before."""
 
 
 def decide(
@@ -47,23 +55,91 @@ def decide(
 
     `local` says that processes stand in for a cluster: other sources are allowed, and other fields refused.
     """
-    wanted = spec_hash(subject.spec)
-    status = subject.status
+    decision = _decided(subject, observation, memory, now, default_image=default_image, local=local)
+    actions = unsupported_actions(subject.annotations)
+    if not actions:
+        return decision
+    notice = f"{', '.join(actions)}: this version of the operator cannot do that yet; remove the annotation"
+    if decision.health is Health.SETTLED:
+        return replace(decision, health=Health.STALLED, verdict=Verdict(Reason.NOT_SUPPORTED, notice))
+    verdict = decision.verdict
+    return replace(decision, verdict=Verdict(verdict.reason, f"{verdict.message}; {notice}"))
+
+
+def _decided(
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str, local: bool
+) -> Decision:
+    """The decision before anything that is asked for beside the spec."""
     if subject.spec.paused:
-        return _paused(subject, observation, memory)
+        return _paused(subject, observation, memory, now)
+    refusal = _not_acted_on(subject, default_image, local=local)
+    held = _held(subject, observation, memory) if refusal else None
+    sizing = held or scaling.size(subject, observation, memory.scaling, now)
+    settled = refusal is None and not _rolls_out(subject, observation)
+    sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled)
+    sizing = rest.sized(subject, sizing, sleep, now)
+    if refusal:
+        decision = _keep_stable(subject, observation, memory, now, sizing, refusal)
+    else:
+        decision = _classified(subject, observation, memory, now, sizing, default_image, local)
+    found = {ConditionType.SCALING_ACTIVE: sizing.finding} if sizing.finding else {}
+    return replace(
+        rest.told(subject, decision, sizing),
+        memory=replace(decision.memory, scaling=sizing.memory, zero=sleep.memory),
+        scaling=sizing.status,
+        traffic=sleep.traffic,
+        sizes=rest.others(subject, decision, sleep),
+        leaving_pods=sizing.leaving,
+        findings={**decision.findings, **found},
+        requeue_seconds=_sooner(decision.requeue_seconds, sizing),
+    )
+
+
+def _rolls_out(subject: Subject, observation: Observation) -> bool:
+    """Whether the spec asks for another revision than the one that serves, and may still get it."""
+    wanted = spec_hash(subject.spec)
+    stable = observation.records.get(subject.status.stable_revision or "")
+    refused = any(rejection.spec_hash == wanted for rejection in subject.status.rejected)
+    return (stable is None or stable.spec_hash != wanted) and not refused
+
+
+def _sooner(seconds: float | None, sizing: Sizing) -> float | None:
+    """Another engine's objects are not watched, so their words are looked for."""
+    if sizing.status is None or sizing.status.engine == "Builtin":
+        return seconds
+    return SETTLING_SECONDS if seconds is None else min(seconds, SETTLING_SECONDS)
+
+
+def _not_acted_on(subject: Subject, default_image: str, *, local: bool) -> Verdict | None:
+    """Why nothing of the spec is acted on: one that does half of what it says would be a lie."""
     if unsupported := unsupported_fields(subject.spec):
         message = f"{', '.join(unsupported)}: not supported by this version of the operator yet; remove it to go on"
-        return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_SUPPORTED, message))
+        return Verdict(Reason.NOT_SUPPORTED, message)
     if local and (missing := fields_without_cluster(subject.spec, default_image)):
         message = f"{', '.join(missing)}: needs a cluster, which local mode has not; remove it to go on"
-        return _keep_stable(subject, observation, memory, now, Verdict(Reason.NOT_IN_LOCAL_MODE, message))
+        return Verdict(Reason.NOT_IN_LOCAL_MODE, message)
+    return None
+
+
+def _classified(  # all that a decision rests on
+    subject: Subject,
+    observation: Observation,
+    memory: Memory,
+    now: Instant,
+    sizing: Sizing,
+    default_image: str,
+    local: bool,
+) -> Decision:
+    """One of the cases in which the spec is acted on."""
+    wanted = spec_hash(subject.spec)
+    status = subject.status
     stable = observation.records.get(status.stable_revision or "")
     if stable and stable.spec_hash == wanted:
-        return _settled(subject, observation, memory, now)
+        return _settled(subject, observation, memory, now, sizing)
     status, attempt = _reopened(subject, observation, wanted)
     subject = replace(subject, status=status)
     if rejection := next((r for r in status.rejected if r.spec_hash == wanted), None):
-        return _refused(subject, observation, memory, now, rejection)
+        return _refused(subject, observation, memory, now, sizing, rejection)
     resolution = status.resolution
     if resolution is None or resolution.spec_hash != wanted:
         resolution = ResolutionStatus(
@@ -73,29 +149,29 @@ def decide(
             image=subject.spec.runtime.image or default_image,
         )
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
-    work = Work(subject, observation, memory, resolution, replicas_of(subject), now.monotonic, local)
-    return _conclude(subject, observation, advance(work), now)
+    asleep = sizing.status is not None and sizing.status.state == "Asleep"
+    replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)
+    work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)
+    return _conclude(subject, observation, advance(work), now, sizing)
 
 
-def _paused(subject: Subject, observation: Observation, memory: Memory) -> Decision:
-    """Everything as it is, the status's memory included; what runs is named only to be counted."""
-    status, present = subject.status, observation.entry_revision
+def _paused(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
+    """Everything as it is, the clocks included; what runs is named only to be counted."""
+    resolution, present = stopped(subject, memory, now.monotonic), observation.entry_revision
+    status = subject.status.model_copy(update={"resolution": resolution})
     running = (name for name in (status.stable_revision, status.candidate_revision, present) if name)
     return Decision(
         status=status,
-        memory=memory,
+        memory=Memory(),
         health=Health.PAUSED,
         verdict=Verdict(Reason.PAUSED, "spec.paused is true: nothing is decided or changed until it is false"),
-        replicas=replicas_of(subject),
+        replicas=scaling.held_size(subject, observation).size,
         running=tuple(dict.fromkeys(running)),
         entry=present,
+        scaling=status.scaling,
+        traffic=Traffic(place=zero.place_of(subject), port=status.gateway_port),
         frozen=True,
     )
-
-
-def replicas_of(subject: Subject) -> int:
-    """Pods that the spec asks for: `spec.replicas`, 1 where it is absent."""
-    return 1 if subject.spec.replicas is None else subject.spec.replicas
 
 
 def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[ModelDeploymentStatus, int]:
@@ -103,15 +179,20 @@ def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[
 
     A rejection is forgotten when `serinus.dev/retry` has a new nonce, or when a ConfigMap model holds other bytes now.
     """
-    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    status = _noted_retry(subject)
     rejection = next((r for r in status.rejected if r.spec_hash == wanted), None)
-    asked = bool(nonce) and nonce != status.actions.retry
-    update: dict[str, object] = {}
-    if asked:
-        update["actions"] = status.actions.model_copy(update={"retry": nonce})
+    asked = status is not subject.status
     if rejection and (asked or _source_moved(rejection, observation)):
-        update["rejected"] = tuple(r for r in status.rejected if r is not rejection)
-    return status.model_copy(update=update), rejection.attempt if rejection else 0
+        status = status.model_copy(update={"rejected": tuple(r for r in status.rejected if r is not rejection)})
+    return status, rejection.attempt if rejection else 0
+
+
+def _noted_retry(subject: Subject) -> ModelDeploymentStatus:
+    """The status with a new nonce of `serinus.dev/retry` noted as carried out; the very same one without."""
+    status, nonce = subject.status, subject.annotations.get(names.ANNOTATION_RETRY, "")[:253]
+    if not nonce or nonce == status.actions.retry:
+        return status
+    return status.model_copy(update={"actions": status.actions.model_copy(update={"retry": nonce})})
 
 
 def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
@@ -119,48 +200,27 @@ def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
     return source is not None and source.digest is not None and source.digest != rejection.digest
 
 
-def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
-    """The spec's revision takes the traffic; keep it so, at its size."""
-    stable = subject.status.stable_revision or ""
-    workload = observation.workloads.get(stable)
-    wanted = replicas_of(subject)
-    record = observation.records[stable]
-    clock = f"{subject.uid}/settled/{stable}"
-    findings: Findings = {
-        ConditionType.MODEL_RESOLVED: Finding("True", Verdict(Reason.RESOLVED, f"{record.uri} is {record.digest}")),
-        ConditionType.MODEL_VALIDATED: Finding(
-            "True", Verdict(Reason.PASSED, "the model loads and answers within its limits")
-        ),
-    }
-    problem = (workload.problem if workload else None) or worst(workload.pods if workload else ())
-    if observation.source_changed:
-        changed = Verdict(Reason.SOURCE_CHANGED, observation.source_changed)
-        findings[ConditionType.MODEL_RESOLVED] = Finding("False", changed)
-    if problem and problem.reason is Reason.SOURCE_CHANGED:
-        findings[ConditionType.MODEL_RESOLVED] = Finding("False", problem)
-    complete = workload is not None and workload.replicas == wanted and workload.ready >= wanted and workload.updated
-    if complete and observation.entry_revision != stable:
-        complete, problem = False, Verdict(Reason.RECONCILING, f"Service {subject.name} does not lead to {stable} yet")
-    if complete:
-        memory = Memory()
-        health, verdict = Health.SETTLED, Verdict(Reason.READY, f"{stable} serves with {wanted} replicas")
-    else:
-        if memory.work != clock:
-            memory = Memory(work=clock, since=now.monotonic)
-        late = now.monotonic - memory.since >= subject.spec.runtime.startup_deadline_seconds
-        health = Health.STALLED if late else Health.WORKING
-        ready = workload.ready if workload else 0
-        verdict = problem or Verdict(Reason.STARTING, f"{ready} of {wanted} replicas of {stable} are ready")
-    decision = _with_stable(subject, observation, now, health=health, verdict=verdict, memory=memory)
-    return replace(decision, findings=findings, requeue_seconds=None if complete else SETTLING_SECONDS)
+def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Decision:
+    """The spec's revision takes the traffic; keep it so, at its size. A retry has nothing to try, and is done."""
+    subject = replace(subject, status=_noted_retry(subject))
+    found = settle(subject, observation, memory, now, sizing)
+    decision = _with_stable(
+        subject, observation, now, sizing, health=found.health, verdict=found.verdict, memory=found.memory
+    )
+    return replace(decision, findings=found.findings, requeue_seconds=found.requeue_seconds)
 
 
 def _refused(
-    subject: Subject, observation: Observation, memory: Memory, now: Instant, rejection: RejectedSpec
+    subject: Subject,
+    observation: Observation,
+    memory: Memory,
+    now: Instant,
+    sizing: Sizing,
+    rejection: RejectedSpec,
 ) -> Decision:
     """The spec stays rejected; the revision that served before serves on."""
     verdict = Verdict(reason_of(rejection.reason) or Reason.LOAD_FAILED, rejection.message)
-    decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
+    decision = _with_stable(subject, observation, now, sizing, health=Health.STALLED, verdict=verdict, memory=memory)
     return replace(decision, findings=_findings_of(rejection, verdict, subject), refused=True)
 
 
@@ -181,43 +241,68 @@ def _findings_of(rejection: RejectedSpec, verdict: Verdict, subject: Subject) ->
 
 
 def _keep_stable(
-    subject: Subject, observation: Observation, memory: Memory, now: Instant, verdict: Verdict
+    subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing, verdict: Verdict
 ) -> Decision:
-    decision = _with_stable(subject, observation, now, health=Health.STALLED, verdict=verdict, memory=memory)
-    workload = observation.workloads.get(subject.status.stable_revision or "")
-    size = workload.replicas if workload and subject.spec.replicas is None else decision.replicas
-    return replace(decision, replicas=size, frozen=not decision.running)
+    decision = _with_stable(subject, observation, now, sizing, health=Health.STALLED, verdict=verdict, memory=memory)
+    return replace(decision, frozen=not decision.running)
+
+
+def _held(subject: Subject, observation: Observation, memory: Memory) -> Sizing:
+    """The size as it is, for a spec that is not acted on. A sleeper that may not sleep on gets its first pod."""
+    sizing = scaling.held_size(subject, observation)
+    before = subject.status.scaling if subject.spec.scaling else None
+    sleeps = zero.place_of(subject).state is not State.AWAKE and subject.spec.replicas is None
+    size = max(1, sizing.size) if sleeps else sizing.size
+    status = before and before.model_copy(update={"desired_replicas": size})
+    return replace(sizing, size=size, memory=memory.scaling, status=status)
 
 
 def _with_stable(  # the base of every decision that has no candidate
-    subject: Subject, observation: Observation, now: Instant, *, health: Health, verdict: Verdict, memory: Memory
+    subject: Subject,
+    observation: Observation,
+    now: Instant,
+    sizing: Sizing,
+    *,
+    health: Health,
+    verdict: Verdict,
+    memory: Memory,
 ) -> Decision:
     """The stable revision alone: no candidate, no preflight."""
     stable = subject.status.stable_revision
-    entry = traffic.entry(subject, observation, stable, replicas_of(subject))
-    listed = history.revisions(subject, observation, stable=stable, candidate=None, digest=None, now=now)
+    entry = traffic.entry(subject, observation, stable, sizing.size)
+    listed = history.revisions(
+        subject, observation, stable=stable, candidate=None, digest=None, replicas=sizing.size, now=now
+    )
     status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
     return Decision(
         status=status,
         memory=memory,
         health=health,
         verdict=verdict,
-        replicas=replicas_of(subject),
+        replicas=sizing.size,
+        kept_sizes=kept_sizes(subject, observation, sizing.size),
         running=traffic.running(observation, entry, stable, None),
         entry=entry,
+        copy=restored_copy(subject, observation),
         keep_records=history.names_of(listed),
     )
 
 
-def _conclude(subject: Subject, observation: Observation, step: Step, now: Instant) -> Decision:
+def _conclude(subject: Subject, observation: Observation, step: Step, now: Instant, sizing: Sizing) -> Decision:
     """The decision that a step of the rollout machine amounts to."""
     if step.rejected:
-        return _conclude_rejection(subject, observation, step, step.rejected, now)
+        return _conclude_rejection(subject, observation, step, step.rejected, now, sizing)
+    if step.promoted and _leads_there(subject, observation, step.promoted):
+        update = {"stable_revision": step.promoted, "candidate_revision": None, "resolution": None}
+        promoted = replace(subject, status=subject.status.model_copy(update=update))
+        return _settled(promoted, observation, Memory(), now, sizing)
     stable = step.promoted or subject.status.stable_revision
     candidate, resolution = step.candidate, step.resolution
-    entry = traffic.entry(subject, observation, stable or candidate, replicas_of(subject))
+    entry = traffic.entry(subject, observation, stable or candidate, sizing.size)
     digest = resolution.digest if resolution else None
-    listed = history.revisions(subject, observation, stable=stable, candidate=candidate, digest=digest, now=now)
+    listed = history.revisions(
+        subject, observation, stable=stable, candidate=candidate, digest=digest, replicas=sizing.size, now=now
+    )
     status = subject.status.model_copy(
         update={
             "stable_revision": stable,
@@ -235,19 +320,26 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
         health=Health.STALLED if resolution and resolution.deadline_exceeded else Health.WORKING,
         verdict=step.waiting or _progress(subject, step),
         findings=step.findings,
-        replicas=replicas_of(subject),
+        replicas=sizing.size,
+        kept_sizes=kept_sizes(subject, observation, sizing.size),
         running=traffic.running(observation, entry, stable, candidate),
         entry=entry,
         record=step.record,
-        copy=step.copy,
+        copy=step.copy or restored_copy(subject, observation),
         preflight=step.preflight,
         keep_records=keep,
         requeue_seconds=0.0 if step.promoted else step.requeue_seconds,
     )
 
 
+def _leads_there(subject: Subject, observation: Observation, promoted: str) -> bool:
+    """Whether a promotion changes nothing but the status: the first revision has the traffic already."""
+    first = subject.status.stable_revision is None
+    return first and observation.entry_revision == promoted and promoted in observation.records
+
+
 def _conclude_rejection(
-    subject: Subject, observation: Observation, step: Step, verdict: Verdict, now: Instant
+    subject: Subject, observation: Observation, step: Step, verdict: Verdict, now: Instant, sizing: Sizing
 ) -> Decision:
     resolution = step.resolution
     rejected = history.with_rejection(
@@ -259,7 +351,7 @@ def _conclude_rejection(
         attempt=resolution.attempt if resolution else 0,
     )
     after = replace(subject, status=subject.status.model_copy(update={"rejected": rejected}))
-    return _refused(after, observation, step.memory, now, rejected[0])
+    return _refused(after, observation, step.memory, now, sizing, rejected[0])
 
 
 def _progress(subject: Subject, step: Step) -> Verdict:

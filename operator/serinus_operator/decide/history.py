@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 
-from serinus_api.v1alpha1 import RejectedSpec, RevisionModel, RevisionState, RevisionStatus
+from serinus_api.v1alpha1 import MAX_REJECTED, RejectedSpec, RevisionModel, RevisionState, RevisionStatus
+from serinus_operator.decide.source import changed_source
 from serinus_operator.state import Instant, Observation, Subject, Verdict
-
-HISTORY_LIMIT = 5
-"""`spec.rollout.revisionHistoryLimit` where the user gives none."""
-REJECTED_LIMIT = 8
 
 
 def with_rejection(
@@ -25,7 +22,7 @@ def with_rejection(
         message=verdict.message[:1024],
         at=now.timestamp(),
     )
-    return (entry, *(r for r in subject.status.rejected if r.spec_hash != spec_hash))[:REJECTED_LIMIT]
+    return (entry, *(r for r in subject.status.rejected if r.spec_hash != spec_hash))[:MAX_REJECTED]
 
 
 def revisions(
@@ -35,18 +32,18 @@ def revisions(
     stable: str | None,
     candidate: str | None,
     digest: str | None,
+    replicas: int,
     now: Instant,
 ) -> tuple[RevisionStatus, ...]:
     """The list for the status: candidate and stable, then at most `revisionHistoryLimit` retired ones, newest first.
 
     A revision that is neither stable nor candidate any more is history if it was promoted once, else it is dropped.
     """
-    before = {r.name: r for r in subject.status.revisions}
     limit = subject.spec.rollout.revision_history_limit
     kept: list[RevisionStatus] = []
     for name, state in ((candidate, RevisionState.CANDIDATE), (stable, RevisionState.STABLE)):
         if name and not any(r.name == name for r in kept):
-            kept.append(_entry(name, state, before, subject, observation, digest, now))
+            kept.append(_entry(name, state, subject, observation, digest, replicas, now))
     retired = [
         r.model_copy(update={"state": RevisionState.RETIRED, "replicas": 0, "ready_replicas": 0})
         for r in subject.status.revisions
@@ -54,31 +51,33 @@ def revisions(
         and r.state in (RevisionState.STABLE, RevisionState.RETIRED)
         and r.name in observation.records
     ]
-    return (*kept, *retired[: HISTORY_LIMIT if limit is None else limit])
+    return (*kept, *retired[:limit])
 
 
 def _entry(  # one row of the status, from all that is known of it
     name: str,
     state: RevisionState,
-    before: dict[str, RevisionStatus],
     subject: Subject,
     observation: Observation,
     digest: str | None,
+    replicas: int,
     now: Instant,
 ) -> RevisionStatus:
-    known, record, workload = before.get(name), observation.records.get(name), observation.workloads.get(name)
+    known = next((r for r in subject.status.revisions if r.name == name), None)
+    record, workload = observation.records.get(name), observation.workloads.get(name)
+    to_be_made = replicas if record or state is RevisionState.CANDIDATE else 0
     if record:
         model = RevisionModel(uri=record.uri, digest=record.digest)
     else:
         model = known.model if known else RevisionModel(uri=subject.spec.model.uri, digest=digest)
     restorable = known.restorable if known else True
-    if state is RevisionState.STABLE and observation.source_changed:
-        restorable = False
+    if name == subject.status.stable_revision:
+        restorable = changed_source(subject, observation) is None
     return RevisionStatus(
         name=name,
         model=model,
         state=state,
-        replicas=workload.replicas if workload else 0,
+        replicas=workload.replicas if workload else to_be_made,
         ready_replicas=workload.ready if workload else 0,
         restorable=restorable,
         created_at=known.created_at if known else now.timestamp(),

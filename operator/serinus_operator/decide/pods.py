@@ -11,6 +11,7 @@ The words of the scheduler, the kubelet and the program are passed on as they ar
     waiting: CrashLoopBackOff, or ended and restarted      Failing    its report's, OutOfMemory, CrashLoop
     Ready=True                                             Ready
     Failed, Succeeded, or ended and never restarted        Ended      its report's, OutOfMemory, PodLost, …
+    Pending otherwise: ContainerCreating, …                Creating   Starting
     anything else                                          Starting
 """
 
@@ -48,7 +49,8 @@ def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, P
     ended: Manifest = container.get("state", {}).get("terminated") or {}
     if status.get("phase") in ("Failed", "Succeeded") or (once and ended):
         report = parse_report(ended.get("message"))
-        return Progress.ENDED, _pod_end(status) or _container_end(ended, report), report
+        spoke = report is not None and reason_of(report.reason) is not None  # what becomes of the pod then is no matter
+        return Progress.ENDED, (None if spoke else _pod_end(status)) or _container_end(ended, report), report
     if waiting := _unschedulable(status):
         return Progress.WAITING, waiting, None
     if _condition(status, "Ready").get("status") == "True":
@@ -62,13 +64,15 @@ def _judge(status: Manifest, *, once: bool) -> tuple[Progress, Verdict | None, P
     if ended := (ended or last or {}):
         report = parse_report(ended.get("message"))
         return Progress.FAILING, _container_end(ended, report), report
+    if status.get("phase", "Pending") == "Pending" and "running" not in state:
+        return Progress.CREATING, Verdict(Reason.STARTING, _not_started(status, container)), None
     return Progress.STARTING, None, None
 
 
 def _our_container(status: Manifest) -> Manifest:
     """The status of the container with the model: not that of a sidecar that somebody else adds to pods."""
-    found = {c.get("name"): c for c in status.get("containerStatuses", ())}
-    return found.get(names.CONTAINER_RUNTIME) or next(iter(found.values()), {})
+    ours = (c for c in status.get("containerStatuses", ()) if c.get("name") == names.CONTAINER_RUNTIME)
+    return next(ours, {})
 
 
 def parse_report(message: str | None) -> PreflightReport | None:
@@ -89,6 +93,14 @@ def _unschedulable(status: Manifest) -> Verdict | None:
     if claim := MISSING_CLAIM.search(message):
         return Verdict(Reason.NOT_FOUND, f"PersistentVolumeClaim {claim[1]} does not exist in this namespace")
     return Verdict(Reason.UNSCHEDULABLE, message)
+
+
+def _not_started(status: Manifest, container: Manifest) -> str:
+    """What the kubelet is at. With the sandbox ready and the volumes mounted, only the image is missing."""
+    reason = container.get("state", {}).get("waiting", {}).get("reason", "Pending")
+    if reason == "ContainerCreating" and _condition(status, "PodReadyToStartContainers").get("status") == "True":
+        return f"{reason}: the container has not started, its image {container.get('image', '')} is being pulled"
+    return f"{reason}: the container has not started, its image, a volume or the network is not there yet"
 
 
 def _pod_end(status: Manifest) -> Verdict | None:
@@ -114,11 +126,14 @@ def _container_end(ended: Manifest, report: PreflightReport | None) -> Verdict:
 
 
 def _out_of_memory(report: PreflightReport | None) -> str:
-    """`needs more than the memory limit of 256 MiB; it was killed while Loading, at a peak of 244 MiB`."""
+    """`needs more than the memory limit of 256 MiB; it was killed while Loading (peak measured before that: 244 MiB)`.
+
+    The program measures when a phase begins, so its peak lies below the use that it was killed for.
+    """
     if report is None:
         return "the container was killed for using more than its memory limit; raise spec.runtime.resources.limits"
     limit = f" of {_mebibytes(report.limit_bytes)}" if report.limit_bytes else ""
-    peak = f", at a peak of {_mebibytes(report.peak_bytes)} or more" if report.peak_bytes else ""
+    peak = f" (peak measured before that: {_mebibytes(report.peak_bytes)})" if report.peak_bytes else ""
     return (
         f"the model needs more than the memory limit{limit}; it was killed while {report.phase}{peak}; "
         "raise spec.runtime.resources.limits.memory"

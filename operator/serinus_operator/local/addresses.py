@@ -65,6 +65,14 @@ class Addresses:
         return Place(HOME, found[0], found[1])
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has now."""
+    with socket.socket() as listener:
+        listener.bind((HOME, 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def _free(host: str, port: int) -> bool:
     """Whether a server could listen there."""
     with socket.socket() as listener:

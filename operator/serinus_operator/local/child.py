@@ -1,7 +1,7 @@
-"""The first instructions of a pod's process: die with the parent, enter the control group, become the runtime.
+"""The first instructions of a process of ours: die with the parent, enter the control group, become the program.
 
-Started by `launch.py` as `python -m serinus_operator.local.child <parent pid> <file or -> <arguments>`. Imports nothing
-heavy: it runs in front of every start.
+Started by `launch.py` as `python -m serinus_operator.local.child <parent pid> <file or -> <program> <arguments>`. The
+program is a Python module, or an executable's path. Imports nothing heavy: it runs in front of every start.
 """
 
 import ctypes
@@ -14,7 +14,6 @@ import time
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.2
-PROGRAM = "serinus_runtime.main"
 
 
 def die_with(parent: int) -> None:
@@ -36,13 +35,15 @@ def _watch(parent: int) -> None:
 
 def main() -> None:
     """See the top."""
-    parent, group, *arguments = sys.argv[1:]
+    parent, group, program, *arguments = sys.argv[1:]
     die_with(int(parent))
     if group != "-":
         with open(group, "w") as members:
             members.write("0")
-    sys.argv = ["serinus-runtime", *arguments]
-    runpy.run_module(PROGRAM, run_name="__main__", alter_sys=True)
+    if os.path.isabs(program):
+        os.execv(program, [program, *arguments])  # noqa: S606  # the kernel's signal outlives this
+    sys.argv = [program, *arguments]
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 from aiohttp import web
 
 from serinus_api import names
-from serinus_operator.cluster.errors import Missing, Unavailable
+from serinus_operator.cluster.errors import Missing, Unwritable
 from serinus_operator.cluster.port import EVENT, MODEL_DEPLOYMENT, Manifest
 from serinus_operator.local.instance import Instance
 from serinus_operator.local.rendezvous import SOCKET, reachable
@@ -123,6 +123,6 @@ async def _answers_in_json(request: web.Request, handler: Any) -> web.StreamResp
         answer: web.StreamResponse = await handler(request)
     except Missing as error:
         return web.json_response({"reason": "NotFound", "message": str(error)}, status=404)
-    except Unavailable as error:
+    except Unwritable as error:
         return web.json_response({"reason": "ServiceUnavailable", "message": str(error)}, status=503)
     return answer

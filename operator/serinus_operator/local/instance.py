@@ -8,6 +8,7 @@ Nothing here decides. It runs on the event loop of the main thread: pods die wit
 """
 
 import asyncio
+import contextlib
 import importlib.metadata
 import logging
 from collections.abc import Callable, Coroutine
@@ -20,12 +21,16 @@ from serinus_operator.cache import Cache, owner_key
 from serinus_operator.cluster.files import Files
 from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, MODEL_DEPLOYMENT, POD
 from serinus_operator.cluster.process import ProcessCluster
+from serinus_operator.collect import Collector
+from serinus_operator.gateways import Gateways
 from serinus_operator.guard import Guard
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.backends import Backend, Backends
+from serinus_operator.local.endpoints import Endpoints
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.lock import StateLock
 from serinus_operator.local.memory import Groups
+from serinus_operator.local.passes import Passes
 from serinus_operator.local.runner import PodRunner
 from serinus_operator.local.views import DrainReport, PodRow, Pods, row_of
 from serinus_operator.local.workloads import Workloads
@@ -34,9 +39,11 @@ from serinus_operator.observe import Observer
 from serinus_operator.queue import Key, WorkQueue
 from serinus_operator.reconcile import Reconciler
 from serinus_operator.report.events import EventBook
+from serinus_operator.report.status import service_address
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings
 from serinus_operator.sources import parse_source
 from serinus_operator.state import Manifest, RenderOptions
@@ -70,6 +77,12 @@ class Instance:
         pods: Callable[[ProcessCluster], Pods] | None = None,
     ) -> None:
         """`aliases` False gives pods ports of 127.0.0.1; `backoff_seconds` is the first delay of a restart."""
+        self.remarks: list[str] = []
+        """How this machine lets pods be kept, in sentences; known after `start`."""
+        self.address: Callable[[str, str], str] = service_address
+        """Where a model answers (`status.url`), from its namespace and name; to be set before `start`."""
+        self.make_gateways: Callable[[ProcessCluster, Cache], Gateways] = Gateways.none
+        """What is known of the gateway; the entry port sets it before `start`. Without one nothing sleeps."""
         self.layout = Layout(state.resolve())
         self.cluster: ProcessCluster
         self.telemetry = Telemetry()
@@ -82,35 +95,34 @@ class Instance:
 
     async def start(self) -> None:
         """Take the state folder, load it, start working. Raises StateInUse (local.lock), StateError (cluster.files)."""
-        self._lock.take()
-        try:
+        with contextlib.ExitStack() as undo:
+            self._lock.take()
+            undo.callback(self._lock.release)
             self.cluster = ProcessCluster(None, files=self._files or Files(self.layout.objects))
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         self.runner = self._make_pods(self.cluster)
         self.runner.on_bug = self._ended
         self.workloads = Workloads(self.cluster)
         self._backends = Backends(self.cluster, self.runner.place)
+        self.endpoints = Endpoints(self.cluster, self._backends)
         self._wire()
         self.runner.start()
         self.workloads.start()
-        self._spawn("resync", self.resync.run())
-        self._spawn("workloads", self.workloads.run())
-        self._spawn("queue", self._work())
+        self.endpoints.start()
+        self.spawn("resync", self.resync.run())
+        self.spawn("workloads", self.workloads.run())
+        self.spawn("endpoints", self.endpoints.run())
+        self.spawn("queue", self._work())
+        self.spawn("collector", self.collector.run())
+        self.spawn("gateways", self.gateways.run())
 
     def _processes(self, cluster: ProcessCluster) -> Pods:
-        """Pods as processes of this machine; says how it can keep them."""
+        """Pods as processes of this machine; remarks how it can keep them."""
         seed = names.short_hash(str(self.layout.root))
         groups, addresses = Groups(seed), Addresses(seed, aliases=self._aliases)
-        self._log.info(
-            "Memory limits are kept by control groups"
-            if groups.folder
-            else "Memory limits are kept by a watch: no control group may be made here",
-            extra={"folder": str(groups.folder)} if groups.folder else {},
-        )
+        self.remarks.append(groups.told)
         if not addresses.aliases:
-            self._log.info("Pods get ports of 127.0.0.1: 127.1.0.1 cannot be used here")
+            self.remarks.append("Pods get ports of 127.0.0.1, as 127.1.0.1 cannot be used here")
         return PodRunner(cluster, self.layout, addresses, groups, backoff_seconds=self._backoff)
 
     def _wire(self) -> None:
@@ -124,15 +136,26 @@ class Instance:
         )
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
+        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.nudge(key))
+        self.gateways = self.make_gateways(self.cluster, cache)
+        observer = Observer(
+            self.cluster,
+            cache,
+            self._metrics.look,
+            self.collector.last,
+            Scalers(self.cluster, cache),
+            self.gateways,
+        )
         reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(log_format="console", allow_hosts=settings.allow_hosts),
-            observer=Observer(self.cluster, cache, self._metrics.source_changed),
+            observer=observer,
             applier=Applier(self.cluster, cache),
-            reporter=Reporter(self.cluster, cache, EventBook()),
+            reporter=Reporter(self.cluster, cache, EventBook(), self.address),
         )
         self._cache = cache
-        self.queue = WorkQueue(Guard(reconciler, Alone(), self.telemetry), workers=settings.workers)
+        self.passes = Passes(Guard(reconciler, Alone(), self.telemetry))
+        self.queue = WorkQueue(self.passes, workers=settings.workers)
         self.resync = Resync(self.cluster, cache, self.queue, settings.resync_seconds)
         self.cluster.watch(self._observe)
 
@@ -152,6 +175,12 @@ class Instance:
         )
         self._lock.release()
         return DrainReport(stopped, killed, unfinished)
+
+    def look_again(self) -> None:
+        """Look at every model; `passes` counts from here."""
+        self.passes.begin_round()
+        for model in self.cluster.select(MODEL_DEPLOYMENT):
+            self.queue.add(Key(model["metadata"]["namespace"], model["metadata"]["name"]))
 
     @property
     def failed(self) -> bool:
@@ -204,7 +233,8 @@ class Instance:
             if source and source.pinned_by_copy and source.object == meta["name"]:
                 self.queue.add(Key(meta["namespace"], model["metadata"]["name"]))
 
-    def _spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        """A task that lasts as long as the instance; its end is a bug."""
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -20,6 +20,8 @@ class End:
     code: int
     """As `subprocess` has it: below 0 for a signal."""
     out_of_memory: bool
+    peak: int | None = None
+    """Bytes of memory that it had at most; None where nobody measured."""
 
 
 async def launch(program: Program, log: Path, group: Group | None) -> asyncio.subprocess.Process:
@@ -31,7 +33,7 @@ async def launch(program: Program, log: Path, group: Group | None) -> asyncio.su
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-P", "-m", "serinus_operator.local.child", str(os.getpid()), members),
-            *program.arguments,
+            *(program.name, *program.arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
@@ -45,12 +47,13 @@ async def ending(process: asyncio.subprocess.Process, limit: int | None, group: 
     """Wait for the end; enforce the memory limit where no control group does."""
     if limit is None or group is not None:
         code = await process.wait()
-        return End(code, out_of_memory=group is not None and group.killed())
+        return End(code, group.killed(), group.peak()) if group else End(code, out_of_memory=False)
     watch = asyncio.ensure_future(kill_beyond(process.pid, limit))
     code = await process.wait()
-    beyond = watch.done()
+    if watch.done():
+        return End(code, out_of_memory=True, peak=watch.result())
     watch.cancel()
-    return End(code, out_of_memory=beyond)
+    return End(code, out_of_memory=False)
 
 
 def last_words(file: Path) -> str:

@@ -5,6 +5,7 @@ objects/        the store (`cluster/files.py`)
 volumes/<claim> what a cluster has as PersistentVolumeClaims
 pods/<uid>/     work folder, mounted files and termination message of a pod; gone with it
 logs/<ns>/      output of pods, the latest ones
+gateway/        Envoy's files and its log
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ class Layout:
     def pod(self, uid: str) -> Path:
         """One pod's folder."""
         return self.pods / uid
+
+    @property
+    def gateway(self) -> Path:
+        """The gateway's folder."""
+        return self.root / "gateway"
 
     @property
     def logs(self) -> Path:

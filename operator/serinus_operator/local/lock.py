@@ -4,6 +4,7 @@ The file says who holds it, for the message; the kernel's lock is what counts, s
 over and a process id that was used again fools nobody.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -51,9 +52,10 @@ class StateLock:
         self._file = descriptor
 
     def release(self) -> None:
-        """Give it back, saying so."""
+        """Give it back, saying so where the disk has room for that."""
         if self._file is not None:
-            _write(self._file, {})
+            with contextlib.suppress(OSError):
+                _write(self._file, {})
             os.close(self._file)
             self._file = None
 

@@ -1,10 +1,12 @@
-"""The memory limit of a pod: a control group where one may be made, else a watch on its resident memory that kills.
+"""The memory limit of a pod: a control group where one may be made, else a watch that looks and kills.
 
 Control groups, version 2 or 1, are the real thing: the kernel kills at the limit and counts it. The watch looks every
-50 ms, so a fast allocation can go beyond the limit for that long.
+50 ms, so a fast allocation can go beyond the limit for that long. It counts the memory that the kernel cannot take
+back, which is what a control group kills for: pages of files, such as those of libraries, are left out.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -47,6 +49,14 @@ class Group:
         counts = dict(zip(words[::2], words[1::2], strict=False))
         return counts.get("oom_kill", "0") != "0"
 
+    def peak(self) -> int | None:
+        """Highest use so far in bytes; None where the kernel does not count it."""
+        file = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
+        try:
+            return int((self.folder / file).read_text())
+        except (OSError, ValueError):
+            return None
+
     def remove(self) -> None:
         """Take it away; one that still has a process in it stays for the next start."""
         try:
@@ -65,6 +75,14 @@ class Groups:
             for stray in self.folder.glob(f"{self._prefix}*"):  # of an instance that was killed
                 Group(stray, self.version).remove()
 
+    @property
+    def told(self) -> str:
+        """How limits are kept, in a sentence."""
+        if self.folder:
+            return f"Memory limits are kept by control groups below {self.folder}"
+        milliseconds = round(PERIOD_SECONDS * 1000)
+        return f"Memory limits are kept by a look every {milliseconds} ms, as no control group may be made here"
+
     def make(self, name: str, limit: int) -> Group | None:
         """A group with this limit in bytes; None where it cannot be made."""
         if self.folder is None:
@@ -79,22 +97,23 @@ class Groups:
         return group
 
 
-async def kill_beyond(pid: int, limit: int) -> None:
-    """Return after the process was killed for more resident memory than `limit` bytes; for ever otherwise."""
-    page = os.sysconf("SC_PAGE_SIZE")
+async def kill_beyond(pid: int, limit: int) -> int:
+    """Kill the process when it has more than `limit` bytes of memory; what it had then."""
     while True:
         await asyncio.sleep(PERIOD_SECONDS)
-        if _resident_pages(pid) * page > limit:
-            os.kill(pid, signal.SIGKILL)
-            return
+        if (found := memory_of(pid)) > limit:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            return found
 
 
-def _resident_pages(pid: int) -> int:
-    """0 for a process that is gone, or on a system that does not tell."""
+def memory_of(pid: int) -> int:
+    """Bytes of a process that belong to no file; 0 for one that is gone, or on a system that does not tell."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
         return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
 
 
 def _membership() -> str:

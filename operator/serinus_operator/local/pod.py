@@ -16,7 +16,7 @@ from serinus_operator.local.health import Health
 from serinus_operator.local.launch import End, bound_log, ending, last_words, launch
 from serinus_operator.local.layout import Layout
 from serinus_operator.local.memory import Group, Groups
-from serinus_operator.local.podstatus import PodFacts, terminated
+from serinus_operator.local.podstatus import PodFacts, terminated, with_memory
 from serinus_operator.local.program import (
     ConfigMissing,
     Folders,
@@ -139,12 +139,13 @@ class PodRun:
                 await process.wait()
             if group:
                 group.remove()
+        words = last_words(self._folders.termination_log)
         self._tell(
             self.facts.ended(
                 terminated(
                     end.code,
                     out_of_memory=end.out_of_memory,
-                    message=last_words(self._folders.termination_log),
+                    message=with_memory(words, limit, end.peak) if end.out_of_memory else words,
                     started=started,
                     now=read_clocks().timestamp(),
                 )

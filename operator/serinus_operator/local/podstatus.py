@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serinus_api import names
+from serinus_api.runtime import Phase, PreflightReport
+from serinus_operator.decide.pods import parse_report
 from serinus_operator.state import Manifest
 
 OOM_EXIT = 137
@@ -54,6 +56,16 @@ def terminated(code: int, *, out_of_memory: bool, message: str, started: str, no
         "startedAt": started,
         "finishedAt": now,
     }
+
+
+def with_memory(words: str, limit: int | None, peak: int | None) -> str:
+    """The last words of a container that was killed for its memory, with the limit that holds and what was measured.
+
+    The program itself reads its control group, which is that of whoever started us where it has none of its own.
+    """
+    report = parse_report(words) or PreflightReport(phase=Phase.STARTING)
+    told = report.model_copy(update={"limit_bytes": limit, "peak_bytes": peak})
+    return told.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def pod_status(facts: PodFacts, image: str, before: Manifest, now: str) -> Manifest:

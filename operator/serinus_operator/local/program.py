@@ -14,6 +14,7 @@ from serinus_operator.quantity import amount
 Manifest = Mapping[str, Any]
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """What a process needs of this machine; everything else comes from the manifest, as in a container."""
+RUNTIME = "serinus_runtime.main"
 MAX_DRAIN_SECONDS = 1
 SOURCE_CHECK_SECONDS = 1
 
@@ -60,6 +61,8 @@ class Program:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     folder: Path
+    name: str = RUNTIME
+    """A module of Python, or the path of an executable."""
 
 
 def container_of(pod: Manifest) -> Manifest:
@@ -84,12 +87,17 @@ def missing_claim(pod: Manifest, folders: Folders) -> str | None:
     return None
 
 
+def passed_on() -> dict[str, str]:
+    """The part of our own environment that a process of ours gets."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
 def build_program(
     pod: Manifest, place: Place, folders: Folders, config_map: Callable[[str], Manifest | None]
 ) -> Program:
     """The process of a pod. Raises ConfigMissing."""
     container = container_of(pod)
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = passed_on()
     environment |= {"TMPDIR": str(folders.temporary), "HOME": str(folders.work)}
     for entry in container.get("env", ()):
         value = _value(entry, config_map)
@@ -115,6 +123,7 @@ def _here(told: runtime.RuntimeConfig, pod: Manifest, place: Place, folders: Fol
             "termination_log": str(folders.termination_log),
             "drain_seconds": min(told.drain_seconds, MAX_DRAIN_SECONDS),
             "source_check_seconds": SOURCE_CHECK_SECONDS,
+            "own_group": False,
         }
     )
 

@@ -1,15 +1,16 @@
-"""What the entry port has seen lately: requests per second and the 95th percentile of their time. Pure.
+"""What has come to each model lately, from what Envoy counts: requests per second, and the 95th percentile. Pure.
 
-`Entry` adds each answered request and asks for the table; the clock is handed in.
+The clock and the counts are handed in, once a second.
 """
 
-import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 WINDOW_SECONDS = 10.0
-SAMPLES = 4096
-"""At most so many requests are kept for the percentile."""
+
+Key = tuple[str, str]
+"""Namespace and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,38 +19,33 @@ class Stats:
 
     requests_per_second: float
     p95_milliseconds: float | None
-    """None without a request in that time."""
+    """None without a request in Envoy's last few seconds."""
 
 
-class Window:
-    """The requests of the last ten seconds: counted by tenths of a second, their times kept up to a bound."""
+class Rates:
+    """The counts of the last ten seconds."""
 
     def __init__(self) -> None:
-        self._counts: deque[tuple[float, int]] = deque()
-        self._times: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
+        self._counts: dict[Key, deque[tuple[float, int]]] = {}
+        self._late: Mapping[Key, float] = {}
 
-    def add(self, now: float, seconds: float) -> None:
-        """A request was answered at `now` and took so long."""
-        tenth = math.floor(now * 10) / 10
-        if self._counts and self._counts[-1][0] == tenth:
-            self._counts[-1] = (tenth, self._counts[-1][1] + 1)
-        else:
-            self._counts.append((tenth, 1))
-        self._times.append((now, seconds))
-        self._forget(now)
+    def add(self, now: float, arrivals: Mapping[Key, int], late: Mapping[Key, float]) -> None:
+        """What has come to each model so far. A model that is seen for the first time began at 0; so did one whose
+        count has gone back, because Envoy was started again."""
+        for key in self._counts.keys() - arrivals.keys():
+            del self._counts[key]
+        for key, count in arrivals.items():
+            counts = self._counts.setdefault(key, deque([(now, 0)]))
+            if count < counts[-1][1]:
+                counts.clear()
+                counts.append((now, 0))
+            counts.append((now, count))
+            while counts[1][0] <= now - WINDOW_SECONDS:
+                counts.popleft()
+        self._late = late
 
-    def stats(self, now: float) -> Stats:
-        """Requests / 10 s, and the time that 95 of 100 requests did not exceed (nearest rank).
-
-        20 requests of 1 … 20 ms: 2.0 per second, 19 ms.
-        """
-        self._forget(now)
-        times = sorted(seconds for _, seconds in self._times)
-        p95 = times[math.ceil(0.95 * len(times)) - 1] * 1000 if times else None
-        return Stats(sum(count for _, count in self._counts) / WINDOW_SECONDS, p95)
-
-    def _forget(self, now: float) -> None:
-        while self._counts and self._counts[0][0] < now - WINDOW_SECONDS:
-            self._counts.popleft()
-        while self._times and self._times[0][0] < now - WINDOW_SECONDS:
-            self._times.popleft()
+    def stats(self, key: Key) -> Stats:
+        """Requests / 10 s: of 20 that have come in the last ten seconds, 2.0 per second."""
+        counts = self._counts.get(key)
+        come = counts[-1][1] - counts[0][1] if counts else 0
+        return Stats(come / WINDOW_SECONDS, self._late.get(key))

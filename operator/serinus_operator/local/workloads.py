@@ -108,6 +108,7 @@ def is_ready(pod: Manifest) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _last_to_go(pod: Manifest) -> tuple[bool, int]:
-    """Pods that are not ready go first, then the youngest."""
-    return is_ready(pod), -int(pod["metadata"]["resourceVersion"])
+def _last_to_go(pod: Manifest) -> tuple[bool, int, int]:
+    """Pods that are not ready go first, then those that are marked for it, then the youngest."""
+    cost = (pod["metadata"].get("annotations") or {}).get(names.ANNOTATION_DELETION_COST, "0")
+    return is_ready(pod), int(cost), -int(pod["metadata"]["resourceVersion"])

@@ -5,10 +5,11 @@ record, so the one place that builds a pod template is `workload.pod_template`, 
 """
 
 from serinus_api import names
-from serinus_operator.render.network import entry_service, revision_service
+from serinus_operator.render.network import entry_service, gateway_slices, revision_service
 from serinus_operator.render.policy import disruption_budget, metrics_policy
 from serinus_operator.render.preflight import preflight_pod
 from serinus_operator.render.record import model_copy, record_manifest
+from serinus_operator.render.scaler import scaler
 from serinus_operator.render.workload import deployment
 from serinus_operator.state import Decision, Manifest, Observation, RenderOptions, RevisionRecord, Subject
 
@@ -30,13 +31,19 @@ def render(
     for revision in decision.running:
         if revision in records:
             manifests += [
-                deployment(subject, records[revision], decision.replicas),
+                deployment(subject, records[revision], decision.size_of(revision)),
                 revision_service(subject, revision),
             ]
+    if decision.traffic.port:
+        manifests += gateway_slices(subject, decision.traffic)
     if decision.entry:
-        manifests.append(entry_service(subject, decision.entry))
+        manifests.append(entry_service(subject, decision.entry, proxied=decision.traffic.proxied))
     if decision.running:
         manifests += [disruption_budget(subject), metrics_policy(subject, options)]
+    stable = decision.status.stable_revision
+    known = stable in decision.running and not observation.scalers.missing
+    if stable and known and (engine := scaler(subject, stable)):
+        manifests.append(engine)
     return tuple({**m, "metadata": {**owned(subject), **m["metadata"]}} for m in manifests)
 
 

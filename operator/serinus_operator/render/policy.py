@@ -1,5 +1,7 @@
 """What guards a model's pods: a disruption budget, and a fence around their second port."""
 
+from collections.abc import Mapping
+
 from serinus_api import names
 from serinus_api.runtime import HTTP_PORT, METRICS_PORT
 from serinus_operator.render.meta import labels, serving_selector
@@ -17,11 +19,10 @@ def disruption_budget(subject: Subject) -> Manifest:
 
 
 def metrics_policy(subject: Subject, options: RenderOptions) -> Manifest:
-    """Predictions are open to all; the port with metrics and load only to the operator's pods and its namespace."""
-    operator = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": options.operator_namespace}},
-        "podSelector": {"matchLabels": dict(options.operator_labels)},
-    }
+    """Predictions are open to all; the port with metrics and load only to the operator's pods and the gateway's."""
+    admitted = [options.operator_labels]
+    if options.gateway_labels:
+        admitted.append(options.gateway_labels)
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -31,7 +32,18 @@ def metrics_policy(subject: Subject, options: RenderOptions) -> Manifest:
             "policyTypes": ["Ingress"],
             "ingress": [
                 {"ports": [{"port": HTTP_PORT, "protocol": "TCP"}]},
-                {"ports": [{"port": METRICS_PORT, "protocol": "TCP"}], "from": [operator]},
+                {
+                    "ports": [{"port": METRICS_PORT, "protocol": "TCP"}],
+                    "from": [_peer(options, who) for who in admitted],
+                },
             ],
         },
+    }
+
+
+def _peer(options: RenderOptions, pod_labels: Mapping[str, str]) -> Manifest:
+    """Pods of this installation, which has a namespace of its own."""
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": options.operator_namespace}},
+        "podSelector": {"matchLabels": dict(pod_labels)},
     }

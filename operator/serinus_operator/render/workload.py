@@ -17,6 +17,9 @@ USER: Final = 65532
 GRACE_MARGIN_SECONDS: Final = 5
 PROBE_SECONDS: Final = 1
 TMP_SPACE: Final = "64Mi"
+PREFLIGHT_SPARE_SECONDS: Final = 3600
+"""The pod's own deadline counts the pull of its image as well. The operator ends an attempt earlier, by its own clock;
+this one is for a pod whose operator is gone."""
 
 
 def deployment(subject: Subject, record: RevisionRecord, replicas: int) -> Manifest:
@@ -79,7 +82,7 @@ def preflight_spec(
         **_pod(subject, source, revision, options),
         "containers": [{**_container(subject.spec.runtime, image, config, options), "args": ["preflight"]}],
         "restartPolicy": "Never",
-        "activeDeadlineSeconds": subject.spec.runtime.startup_deadline_seconds,
+        "activeDeadlineSeconds": subject.spec.runtime.startup_deadline_seconds + PREFLIGHT_SPARE_SECONDS,
         "terminationGracePeriodSeconds": 1,
     }
 
@@ -113,6 +116,7 @@ def runtime_config(
             digest=digest or spec.model.digest,
             ca_file=runtime.CA_MOUNT if spec.runtime.ca_config_map_ref else None,
             allow_hosts=options.allow_hosts,
+            max_bytes=runtime.DOWNLOAD_BYTES if source.path else options.max_download_bytes,
         ),
         limits=runtime.RuntimeLimits(
             max_concurrency=spec.runtime.max_concurrency,

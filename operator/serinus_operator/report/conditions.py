@@ -1,4 +1,4 @@
-"""Conditions from a decision. Pure; the only author of `Ready`.
+"""Conditions from a decision. Pure; the only author of `Ready`, but for `undecided.py` where there is no decision.
 
     health     Ready            Reconciling   Stalled (reason)
     ─────────  ───────────────  ────────────  ─────────────────────────────────────────────────────
@@ -9,6 +9,9 @@
 
 ¹ Unknown while nothing has been found wrong and nothing has ever served. Reconciling and Stalled are present only when
 true, never both: kstatus takes the first it finds.
+
+A failed write goes before the decision: Ready is False for it. A settled health becomes Working then, and any becomes
+Stalled by what no waiting will cure (`FINAL_FAILURES`), or Working while the present spec has not been tried yet.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +19,12 @@ from typing import Literal
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import Condition
+from serinus_operator.places import RETURNING, WAKING
 from serinus_operator.state import Decision, Finding, Health, Instant, Observation, Subject, Verdict
 
 MESSAGE_LIMIT = 4096
+FINAL_FAILURES = frozenset({Reason.NAME_CONFLICT, Reason.OVERRIDDEN, Reason.REJECTED_BY_API_SERVER})
+"""What no waiting will cure. Of a new spec it is not said before that has been tried: a pipeline gives up on it."""
 
 
 def build_conditions(
@@ -31,8 +37,8 @@ def build_conditions(
         **decision.findings,
     }
     health = Health.WORKING if observation.failure and decision.health is Health.SETTLED else decision.health
-    if observation.failure and observation.failure.reason is Reason.NAME_CONFLICT:
-        health = Health.STALLED
+    if observation.failure and observation.failure.reason in FINAL_FAILURES:
+        health = Health.WORKING if observation.failure_is_old else Health.STALLED
     if health is Health.WORKING:
         findings[ConditionType.RECONCILING] = Finding("True", findings[ConditionType.READY].verdict)
     elif health is Health.STALLED:
@@ -65,12 +71,16 @@ def available(observation: Observation, decision: Decision) -> Finding:
         return Finding("False", Verdict(Reason.NO_REVISION, "no revision has been rolled out yet"))
     if observation.entry_revision is None:
         return Finding("False", observation.failure or Verdict(Reason.NO_READY_REPLICAS, "its Service is missing"))
+    if decision.scaling and decision.scaling.state == "Asleep" and decision.scaling.reason != Reason.WAKE_FAILED:
+        return Finding("True", Verdict(Reason.ASLEEP, f"{stable} sleeps; the next request wakes it"))
     serving = sum(observation.workloads[name].ready for name in (stable,) if name in observation.workloads)
     leaving = observation.workloads.get(observation.entry_revision or "")
     if not serving and leaving:
         serving = leaving.ready
     if serving:
         return Finding("True", Verdict(Reason.SERVING, f"{stable} answers"))
+    if decision.health is Health.SETTLED and decision.traffic.place in (WAKING, RETURNING):
+        return Finding("True", Verdict(Reason.WAKING, f"{stable} wakes; requests are held until its first pod answers"))
     asked = " (spec.replicas is 0)" if decision.replicas == 0 else ""
     return Finding("False", Verdict(Reason.NO_READY_REPLICAS, f"no pod of {stable} is ready{asked}"))
 

@@ -1,8 +1,40 @@
 """The operator's own Prometheus metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serinus_operator.loads import Outcome
+
+Sizes = Callable[[], Iterable[tuple[str, str, Outcome]]]
+"""Namespace, name and last decision on the size of each model that is scaled by demand."""
+
+
+class _Sizes(Collector):
+    """Read when scraped, so that a model that is gone leaves nothing behind."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is known in advance."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """One row per model."""
+        key = ["namespace", "name"]
+        desired = GaugeMetricFamily("serinus_scaling_desired_replicas", "Pods wanted, within the bounds", labels=key)
+        wanted = GaugeMetricFamily("serinus_scaling_wanted_replicas", "Pods wanted before the bounds", labels=key)
+        panic = GaugeMetricFamily("serinus_scaling_panic", "1 while nothing shrinks after a sudden rise", labels=key)
+        reason = GaugeMetricFamily("serinus_scaling_reason", "1 for what decides the size", labels=[*key, "reason"])
+        for namespace, name, outcome in self._sizes():
+            desired.add_metric([namespace, name], outcome.desired)
+            wanted.add_metric([namespace, name], outcome.wanted)
+            panic.add_metric([namespace, name], int(outcome.panic))
+            reason.add_metric([namespace, name, outcome.reason], 1)
+        yield from (desired, wanted, panic, reason)
 
 
 class Telemetry:
@@ -38,8 +70,11 @@ class Telemetry:
         """Count one request to the API server."""
         self.calls.labels(verb, resource, str(code)).inc()
 
-    def follow(self, *, depth: Callable[[], float], oldest: Callable[[], float], held: Callable[[], float]) -> None:
+    def follow(
+        self, *, depth: Callable[[], float], oldest: Callable[[], float], held: Callable[[], float], sizes: Sizes
+    ) -> None:
         """Read the gauges when they are scraped."""
+        self.registry.register(_Sizes(sizes))
         self.depth.set_function(depth)
         self.oldest.set_function(oldest)
         self.fence.set_function(held)

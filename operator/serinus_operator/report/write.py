@@ -1,20 +1,21 @@
 """The one status write, and the Events that go with it."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from serinus_api import names
-from serinus_api.conditions import ConditionType, Reason
-from serinus_api.v1alpha1 import ModelDeploymentStatus
+from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
 from serinus_operator.cache import Cache
-from serinus_operator.cluster.errors import ClusterError, FenceLost
+from serinus_operator.cluster.errors import ClusterError, Denied, FenceLost, Refused
 from serinus_operator.cluster.port import Cluster, Precondition
 from serinus_operator.report.conditions import changed
-from serinus_operator.report.events import EventBook
-from serinus_operator.report.status import build_status
-from serinus_operator.state import Decision, Instant, Manifest, Observation, Subject
+from serinus_operator.report.events import EventBook, is_news, moved, resized
+from serinus_operator.report.status import Address, build_status, service_address
+from serinus_operator.report.undecided import readable, says, undecided_status, unreadable
+from serinus_operator.state import Decision, Instant, Manifest, Observation, Reference, Subject, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -26,32 +27,33 @@ class Reporter:
     cluster: Cluster
     cache: Cache
     events: EventBook
+    address: Address = service_address
 
     async def report(self, subject: Subject, observation: Observation, decision: Decision, now: Instant) -> None:
         """Build and persist the status; nothing is written when it says what is there already."""
-        status = build_status(subject, observation, decision, now)
+        status = build_status(subject, observation, decision, now, self.address)
         if status == subject.status:
             return
         precondition = Precondition(uid=subject.uid, resource_version=subject.resource_version)
-        written = await self.cluster.apply_status(status_manifest(subject, status), precondition)
-        self.cache.put(written)
-        for condition in changed(subject.status.conditions, status.conditions):
-            log.info(
-                "Condition changed",
-                extra={
-                    "object": f"{subject.namespace}/{subject.name}",
-                    "condition": condition.type,
-                    "status": condition.status,
-                    "reason": condition.reason,
-                    "detail": condition.message,
-                },
-            )
-            await self._record(self.events.event(subject, condition, now))
+        await self._write(status_manifest(subject, status), precondition)
+        await self._tell(subject, subject.status.conditions, status.conditions, now)
+        if sizes := resized(subject.status, status):
+            await self._tell_size(subject, *sizes, now)
+        if turned := moved(subject.status, status):
+            await self._tell_state(subject, turned, now)
 
     async def report_unreadable(self, manifest: Manifest, error: ValidationError, now: Instant) -> None:
         """Say that a ModelDeployment cannot be understood (written for another version), and leave all else alone."""
+        await self._report_undecided(manifest, unreadable(error), now)
+
+    async def report_bug(self, manifest: Manifest, verdict: Verdict, now: Instant) -> None:
+        """Say that passes over a ModelDeployment end in a bug of ours. Once: a pass may get as far as to say it too."""
+        if not says(manifest.get("status", {}), manifest["metadata"].get("generation", 0), verdict):
+            await self._report_undecided(manifest, verdict, now)
+
+    async def _report_undecided(self, manifest: Manifest, verdict: Verdict, now: Instant) -> None:
         meta, before = manifest["metadata"], manifest.get("status", {})
-        status = unreadable_status(before, meta.get("generation", 0), error, now)
+        status = undecided_status(before, meta.get("generation", 0), verdict, now)
         if status == before:
             return
         body = {
@@ -61,7 +63,51 @@ class Reporter:
             "status": status,
         }
         precondition = Precondition(uid=meta["uid"], resource_version=meta["resourceVersion"])
-        self.cache.put(await self.cluster.apply_status(body, precondition))
+        await self._write(body, precondition)
+        about = Reference(meta["namespace"], meta["name"], meta["uid"])
+        await self._tell(about, readable(before.get("conditions", ())), readable(status["conditions"]), now)
+
+    async def _write(self, manifest: Manifest, precondition: Precondition) -> None:
+        try:
+            self.cache.put(await self.cluster.apply_status(manifest, precondition))
+        except (Denied, Refused) as error:
+            meta = manifest["metadata"]
+            where = f"{meta['namespace']}/{meta['name']}"
+            log.warning("Status not written", extra={"object": where, "error": str(error)})  # no condition can say it
+            raise
+
+    async def _tell(
+        self, about: Subject | Reference, before: Sequence[Condition], after: Sequence[Condition], now: Instant
+    ) -> None:
+        """A log line for each condition that has changed, and an Event where it is news."""
+        known = {condition.type: condition for condition in before}
+        for condition in changed(before, after):
+            log.info(
+                "Condition changed",
+                extra={
+                    "object": f"{about.namespace}/{about.name}",
+                    "condition": condition.type,
+                    "status": condition.status,
+                    "reason": condition.reason,
+                    "detail": condition.message,
+                },
+            )
+            if is_news(condition, known.get(condition.type)) and self.events.admits(about.uid, now):
+                await self._record(self.events.event(about, condition, now))
+
+    async def _tell_size(self, subject: Subject, before: ScalingStatus, after: ScalingStatus, now: Instant) -> None:
+        """A log line for another number of pods, and an Event, which counts towards the same limit as the others."""
+        about = f"{subject.namespace}/{subject.name}"
+        log.info("Size changed", extra={"object": about, "detail": after.message, "why": after.reason})
+        if self.events.admits(subject.uid, now):
+            await self._record(self.events.scaled(subject, before, after, now))
+
+    async def _tell_state(self, subject: Subject, turned: ScalingStatus, now: Instant) -> None:
+        """The same for a model that fell asleep, wakes, or is awake again."""
+        about = f"{subject.namespace}/{subject.name}"
+        log.info("State changed", extra={"object": about, "state": turned.state, "detail": turned.message})
+        if self.events.admits(subject.uid, now):
+            await self._record(self.events.turned(subject, turned, now))
 
     async def _record(self, event: Manifest) -> None:
         try:
@@ -70,30 +116,6 @@ class Reporter:
             raise
         except ClusterError as error:
             log.warning("Event not recorded", extra={"error": str(error)})
-
-
-def unreadable_status(before: Manifest, generation: int, error: ValidationError, now: Instant) -> Manifest:
-    """The status as it was, with `Ready=False` and `Stalled=True` that name the field which cannot be read."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = f"{where}: {first['msg']}; this operator cannot read it, upgrade the operator or change the field"
-    known: dict[str, Manifest] = {c["type"]: c for c in before.get("conditions", ())}
-
-    def condition(kind: ConditionType, status: str) -> Manifest:
-        same = known.get(kind, {}).get("status") == status
-        return {
-            "type": kind,
-            "status": status,
-            "reason": Reason.INVALID_SPEC,
-            "message": message[:1024],
-            "observedGeneration": generation,
-            "lastTransitionTime": known[kind]["lastTransitionTime"] if same else now.timestamp(),
-        }
-
-    ours = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
-    kept = [c for c in before.get("conditions", ()) if c["type"] not in ours]
-    stated = [condition(ConditionType.READY, "False"), *kept, condition(ConditionType.STALLED, "True")]
-    return {**before, "observedGeneration": generation, "conditions": stated}
 
 
 def status_manifest(subject: Subject, status: ModelDeploymentStatus) -> Manifest:

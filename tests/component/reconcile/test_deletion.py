@@ -17,7 +17,7 @@ async def test_deleted_model_leaves_nothing(world: World) -> None:
     assert world.cluster.calls[since:] == []
 
 
-@pytest.mark.parametrize("calls", range(0, 22, 3))
+@pytest.mark.parametrize("calls", range(0, 16, 3))
 async def test_model_deleted_in_the_middle_leaves_nothing(world: World, calls: int) -> None:
     world.apply(model())
     await world.until(lambda: len(world.cluster.calls) > calls)

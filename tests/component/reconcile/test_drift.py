@@ -1,16 +1,19 @@
 """What people do to our objects by hand, and to the size."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.fakes.kubelet import refused, running
+from tests.fakes.kubelet import crashing, digest_of, refused, running
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
 from serinus_api import names
 from serinus_api.conditions import Reason
+from serinus_api.runtime import Phase, PreflightReport
 from serinus_operator.cluster.errors import Denied
 from serinus_operator.cluster.port import (
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     NETWORK_POLICY,
@@ -20,6 +23,7 @@ from serinus_operator.cluster.port import (
     Kind,
     Manifest,
 )
+from serinus_operator.observe import COPY_SECONDS
 
 
 @pytest.fixture
@@ -251,6 +255,59 @@ async def test_child_deleted_by_hand_is_made_again(world: World, stable: str, ki
     await world.ready()
 
 
+async def test_copy_deleted_by_hand_is_made_again_while_the_bytes_are_there(world: World, stable: str) -> None:
+    before = world.object(CONFIG_MAP, stable)
+    since = len(world.cluster.calls)
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    await world.until(lambda: bool(world.object(CONFIG_MAP, stable)), within=2 * COPY_SECONDS)
+    after = world.object(CONFIG_MAP, stable)
+    assert after["binaryData"] == before["binaryData"]
+    assert after["metadata"]["ownerReferences"] == before["metadata"]["ownerReferences"]
+    await world.advance(60)
+    assert [str(c) for c in world.cluster.calls[since:]] == [f"create ConfigMap {stable}"]
+    assert world.is_ready()
+
+
+async def test_copy_is_made_again_at_once_when_pods_need_it(world: World, stable: str) -> None:
+    missing = crashing(PreflightReport(phase=Phase.RESOLVING, reason=Reason.NOT_FOUND, message="no such file"))
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    world.kubelet.serving = lambda revision, number: running() if world.object(CONFIG_MAP, stable) else missing
+    world.kubelet.sync()
+    await world.until(lambda: bool(world.object(CONFIG_MAP, stable)), within=5)
+    assert await world.ready() == stable
+
+
+async def test_copy_of_a_revision_of_the_history_is_made_again_when_it_comes_back(world: World, stable: str) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}))
+    await world.ready()
+    await world.until(lambda: stable not in world.deployments())
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    missing = crashing(PreflightReport(phase=Phase.RESOLVING, reason=Reason.NOT_FOUND, message="no such file"))
+    world.kubelet.serving = lambda revision, number: (
+        missing if revision == stable and not world.object(CONFIG_MAP, stable) else running()
+    )
+    world.apply(model())
+    assert await world.ready() == stable
+
+
+async def test_copy_that_is_lost_for_good_is_told_and_stops_nothing(world: World, stable: str) -> None:
+    world.apply(config_map("iris-model", b"overwritten"))
+    world.cluster.remove(CONFIG_MAP, NAMESPACE, stable)
+    await world.until(lambda: world.says("ModelResolved", "False", "SourceChanged"), within=2 * COPY_SECONDS)
+    message = world.condition("ModelResolved")["message"]
+    assert f"ConfigMap {stable}" in message
+    assert digest_of(b"overwritten") in message
+    assert digest_of(b"model one") in message
+    assert world.says("Available", "True", "Serving")
+    since = len(world.cluster.calls)
+    await world.advance(300)
+    assert world.cluster.calls[since:] == []
+    world.apply(config_map("iris-model", b"model one"))
+    await world.until(lambda: world.says("ModelResolved", "True", "Resolved"), within=90)
+    assert world.object(CONFIG_MAP, stable)
+
+
 async def test_policy_opened_by_hand_is_closed_again(world: World, stable: str) -> None:
     before = world.object(NETWORK_POLICY, "iris-metrics")["spec"]
     world.cluster.edit(NETWORK_POLICY, NAMESPACE, "iris-metrics", lambda p: p["spec"]["ingress"].append({}))
@@ -275,3 +332,63 @@ async def test_record_that_loses_its_label_costs_no_endless_writes(world: World,
     await world.advance(120)
     assert len(world.cluster.calls) - since < 40
     assert await world.ready() == stable
+
+
+def sidecar(deployment: Manifest) -> None:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    if not any(c["name"] == "mesh" for c in containers):
+        containers.insert(0, {"name": "mesh", "image": "mesh:1"})
+    deployment["metadata"].setdefault("annotations", {})["mesh"] = "injected"
+
+
+def mirror(deployment: Manifest) -> None:
+    container(deployment)["image"] = "mirror.example/runtime:1"
+
+
+async def test_additions_of_a_webhook_are_left_and_cost_no_writes(world: World) -> None:
+    world.cluster.webhook = sidecar
+    world.apply(model())
+    stable = await world.ready()
+    await world.advance(20)
+    since = len(world.cluster.calls)
+    await world.advance(3600)
+    assert world.cluster.calls[since:] == []
+    names_found = [c["name"] for c in world.object(DEPLOYMENT, stable)["spec"]["template"]["spec"]["containers"]]
+    assert names_found == ["mesh", "runtime"]
+
+
+async def test_value_that_a_webhook_changes_back_is_told_and_not_fought_over(world: World) -> None:
+    world.cluster.webhook = mirror
+    world.apply(model())
+    await world.until(lambda: world.says("Stalled", "True", "Overridden"))
+    message = world.condition("Ready")["message"]
+    assert "spec.template.spec.containers[runtime].image is changed back" in message
+    assert "managed-by=serinus" in message
+    await world.until(lambda: world.says("Available", "True", "Serving"))
+    await world.advance(20)
+    since = len(world.cluster.calls)
+    await world.advance(500)
+    assert world.cluster.calls[since:] == []
+    await world.advance(3600)
+    writes = [c for c in world.cluster.calls[since:] if c.kind == "Deployment"]
+    assert 2 <= len(writes) <= 6, "it is tried now and then, ever more seldom"
+    world.cluster.webhook = lambda manifest: None
+    await world.ready(within=4 * 3600)
+
+
+async def test_controller_that_keeps_changing_a_child_is_not_fought_over(world: World, stable: str) -> None:
+    def recreate(deployment: Manifest) -> None:
+        deployment["spec"]["strategy"].update(type="Recreate")
+
+    def fight(event: str, manifest: Manifest) -> None:
+        if manifest["kind"] == "Deployment" and manifest["spec"]["strategy"]["type"] != "Recreate":
+            asyncio.get_running_loop().call_later(1, world.cluster.edit, DEPLOYMENT, NAMESPACE, stable, recreate)
+
+    world.cluster.watchers.append(fight)
+    since = len(world.cluster.calls)
+    world.cluster.edit(DEPLOYMENT, NAMESPACE, stable, recreate)
+    await world.until(lambda: world.says("Ready", "False", "Overridden"))
+    await world.advance(500)
+    assert len([c for c in world.cluster.calls[since:] if c.kind == "Deployment"]) <= 10
+    world.cluster.watchers.remove(fight)
+    assert await world.ready(within=1800) == stable

@@ -6,7 +6,7 @@ from tests.fakes.defaults import quantity
 from tests.fakes.merge import applied
 from tests.fakes.world import NAMESPACE, config_map
 
-from serinus_operator.cluster.errors import Conflict, Missing, Refused, Terminating, Unavailable
+from serinus_operator.cluster.errors import Conflict, Invalid, Missing, Refused, Terminating, Unavailable
 from serinus_operator.cluster.port import CONFIG_MAP, DEPLOYMENT, SERVICE, Manifest, Precondition
 
 
@@ -74,6 +74,21 @@ async def test_immutable_parts_are_refused() -> None:
     made = await cluster.create({**config_map("m", b"one"), "immutable": True})
     with pytest.raises(Refused, match="immutable"):
         await cluster.replace({**config_map("m", b"two"), "immutable": True}, seen(made))
+
+
+async def test_misspelt_affinity_is_refused_by_create_and_by_apply() -> None:
+    cluster = FakeCluster()
+    template = {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "x"}]}}
+    meta, selector = {"namespace": NAMESPACE, "name": "d"}, {"matchLabels": {}}
+    good = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta}
+    good["spec"] = {"selector": selector, "template": template}
+    bad_pod = {**template, "spec": {**template["spec"], "affinity": {"nodeAffinty": {}}}}
+    bad = {**good, "spec": {"selector": selector, "template": bad_pod}}
+    with pytest.raises(Invalid, match="strict decoding error"):
+        await cluster.create(bad)
+    made = await cluster.create(good)
+    with pytest.raises(Invalid, match="field not declared in schema"):
+        await cluster.apply(bad, seen(made))
 
 
 async def test_generation_rises_with_the_spec_alone() -> None:

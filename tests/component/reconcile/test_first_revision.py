@@ -65,7 +65,6 @@ async def test_each_step_is_announced_in_the_status_before_it_is_taken(world: Wo
             expected = "Preflight" if call.kind in ("ControllerRevision", "ConfigMap", "Pod") else "Provisioning"
             assert told[-1] == expected, call
     assert [p for p, q in zip(told, ["", *told], strict=False) if p != q] == [
-        "Resolving",
         "Preflight",
         "Provisioning",
         "Stable",

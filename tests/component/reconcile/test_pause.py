@@ -1,12 +1,13 @@
 """`spec.paused`, fields of later versions, and specs that this version cannot read."""
 
+import logging
 from typing import Any
 
 import pytest
 from tests.fakes.kubelet import running
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
-from serinus_operator.cluster.port import DEPLOYMENT, MODEL_DEPLOYMENT
+from serinus_operator.cluster.port import DEPLOYMENT, EVENT, MODEL_DEPLOYMENT
 
 TWO = {"uri": "configmap://iris-model-2/model.onnx"}
 
@@ -56,6 +57,40 @@ async def test_pause_in_the_middle_goes_on_where_it_was(world: World) -> None:
     assert len(world.preflights()) == 2
 
 
+async def test_time_in_pause_does_not_count_against_the_deadline(world: World) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    stable = await world.ready()
+    world.kubelet.serving = lambda revision, number: running(ready=revision == stable)
+    runtime = {"startupDeadlineSeconds": 120}
+    world.apply(model(model=TWO, runtime=runtime))
+    await world.until(lambda: len(world.deployments()) == 2)
+    await world.advance(100)
+    world.apply(model(model=TWO, runtime=runtime, paused=True))
+    await world.until(lambda: world.says("Ready", "False", "Paused"))
+    since = len(world.cluster.calls)
+    await world.advance(3600)
+    assert world.cluster.calls[since:] == []
+    world.apply(model(model=TWO, runtime=runtime))
+    await world.advance(10)
+    assert not world.status()["rejected"]
+    assert await world.until(lambda: bool(world.status()["rejected"])) < 15, "the 100 seconds before do count"
+
+
+async def test_preflight_may_take_its_time_although_it_was_paused(world: World) -> None:
+    world.kubelet.preflight = running(ready=False)
+    world.apply(model(runtime={"startupDeadlineSeconds": 120}))
+    await world.until(lambda: len(world.preflights()) == 1)
+    await world.advance(60)
+    world.apply(model(runtime={"startupDeadlineSeconds": 120}, paused=True))
+    await world.restart()
+    await world.advance(600)
+    world.apply(model(runtime={"startupDeadlineSeconds": 120}))
+    await world.advance(50)
+    assert not world.condition("Stalled")
+    assert len(world.preflights()) == 1
+
+
 async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: World) -> None:
     world.apply(model(paused=True))
     await world.until(lambda: world.says("Ready", "False", "Paused"))
@@ -66,7 +101,6 @@ async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: Worl
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    ("spec.scaling", {"scaling": {"minReplicas": 1, "maxReplicas": 3}, "replicas": None}),
     ("spec.rollout.steps", {"rollout": {"steps": [{"weight": 5}]}}),
     ("spec.rollout.strategy", {"rollout": {"strategy": "BlueGreen"}}),
     ("spec.validation", {"validation": {"maxMemory": "1Gi"}}),
@@ -113,6 +147,30 @@ async def test_new_model_with_an_unsupported_field_makes_nothing(world: World) -
     assert world.children() == []
 
 
+@pytest.mark.parametrize("action", ["promote", "abort", "refresh"])
+async def test_action_of_a_later_version_is_told_once_until_its_annotation_is_removed(
+    world: World, action: str
+) -> None:
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    stable = await world.ready()
+    await world.advance(5)
+    since = len(world.cluster.calls)
+    world.annotate(**{action: "1"})
+    await world.until(lambda: world.says("Ready", "False", "NotSupported"))
+    assert f"serinus.dev/{action}" in world.condition("Ready")["message"]
+    assert world.says("Stalled", "True", "NotSupported")
+    await world.advance(300)
+    await world.restart()
+    await world.advance(120)
+    assert [c.verb for c in world.cluster.calls[since:]] == ["status", "event", "event"]
+    assert world.says("Available", "True", "Serving")
+    world.apply(model(model=TWO))
+    await world.until(lambda: world.status()["stableRevision"] != stable)
+    world.annotate(**{action: ""})
+    await world.ready()
+
+
 UNREADABLE: list[tuple[str, dict[str, Any], str]] = [
     ("an unknown field", {"turbo": True}, "spec.turbo"),
     ("an unknown field below", {"runtime": {"gpuKind": "x"}}, "spec.runtime.gpuKind"),
@@ -123,8 +181,9 @@ UNREADABLE: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("spec", "where"), [row[1:] for row in UNREADABLE], ids=[row[0] for row in UNREADABLE])
 async def test_spec_of_a_newer_version_is_refused_and_the_stable_revision_untouched(
-    world: World, spec: dict[str, Any], where: str
+    world: World, spec: dict[str, Any], where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     world.apply(model())
     stable = await world.ready()
     since = len(world.cluster.calls)
@@ -134,6 +193,9 @@ async def test_spec_of_a_newer_version_is_refused_and_the_stable_revision_untouc
     assert "upgrade the operator" in world.condition("Ready")["message"]
     assert world.says("Stalled", "True", "InvalidSpec")
     assert not world.condition("Reconciling")
+    await world.until(lambda: "InvalidSpec" in [e["reason"] for e in world.cluster.of(EVENT)])
+    told = [(r.condition, r.reason) for r in caplog.records if r.message == "Condition changed"]  # type: ignore[attr-defined]
+    assert told[-2:] == [("Ready", "InvalidSpec"), ("Stalled", "InvalidSpec")]
     assert world.status()["observedGeneration"] == world.live()["metadata"]["generation"]
     await world.advance(300)
     assert [str(c) for c in world.changes(since) if c.kind != "Event"] == ["status ModelDeployment iris"]

@@ -14,6 +14,7 @@ from tests.fakes.kubelet import (
 )
 from tests.fakes.world import NAMESPACE, World, config_map, model
 
+from serinus_api import names
 from serinus_api.conditions import RESOLUTION_REASONS, Reason
 from serinus_api.runtime import Phase, PreflightReport
 from serinus_operator.cluster.port import CONTROLLER_REVISION, POD
@@ -83,7 +84,7 @@ async def test_out_of_memory_names_limit_and_peak(world: World) -> None:
     message = world.condition("ModelValidated")["message"]
     assert "memory limit of 512 MiB" in message
     assert "killed while Loading" in message
-    assert "peak of 500 MiB" in message
+    assert "peak measured before that: 500 MiB" in message
     assert "spec.runtime.resources.limits.memory" in message
 
 
@@ -105,13 +106,17 @@ async def test_waiting_cause_is_shown_and_heals_by_itself(
     await world.ready(within=30)
 
 
-async def test_ended_preflight_is_tried_again_every_15_seconds(world: World) -> None:
+async def test_ended_preflight_is_tried_again_every_few_seconds_and_later_less_often(world: World) -> None:
     world.kubelet.preflight = evicted()
     world.apply(model())
     await world.until(lambda: world.says("Ready", "False", "PodLost"))
     before = len(world.preflights())
     await world.advance(150)
-    assert 8 <= len(world.preflights()) - before <= 10
+    assert 26 <= len(world.preflights()) - before <= 30
+    await world.advance(300)
+    before = len(world.preflights())
+    await world.advance(150)
+    assert 13 <= len(world.preflights()) - before <= 15
     assert len(set(world.preflights())) == len(world.preflights())
     assert len(world.cluster.of(POD)) <= 1
 
@@ -157,13 +162,35 @@ async def test_preflight_without_a_verdict_ends_at_the_deadline_and_is_tried_aga
     world.kubelet.preflight = running(ready=False)
     world.apply(model(runtime={"startupDeadlineSeconds": 60}))
     await world.until(lambda: len(world.preflights()) == 1)
-    assert world.cluster.of(POD)[0]["spec"]["activeDeadlineSeconds"] == 60
+    assert world.cluster.of(POD)[0]["spec"]["activeDeadlineSeconds"] == 3660, "for a pod that nobody looks after"
     await world.until(lambda: world.says("Stalled", "True", "StartupDeadlineExceeded"), within=90)
-    world.kubelet.preflight = {"phase": "Failed", "reason": "DeadlineExceeded", "message": "Pod was active too long"}
-    world.kubelet.sync()
     await world.until(lambda: len(world.preflights()) == 2)
+    assert len(world.cluster.of(POD)) == 1
     world.kubelet.preflight = None
+    world.kubelet.sync()
     await world.ready(within=30)
+
+
+PULLING = waiting("ContainerCreating", "")
+
+
+async def test_slow_pull_of_the_image_is_told_and_never_ends_an_attempt(world: World) -> None:
+    world.kubelet.preflight = PULLING
+    world.apply(model(runtime={"startupDeadlineSeconds": 60}))
+    await world.until(lambda: world.says("Ready", "False", "Starting"))
+    assert "has not started" in world.condition("Ready")["message"]
+    assert world.condition("Reconciling")
+    await world.until(lambda: world.says("Stalled", "True", "Starting"), within=90)
+    await world.advance(1800)
+    assert len(world.preflights()) == 1
+    world.kubelet.preflight = running(ready=False)
+    world.kubelet.sync()
+    await world.advance(50)
+    assert not world.condition("Stalled"), "its full time begins when its program does"
+    world.kubelet.preflight = None
+    world.kubelet.sync()
+    await world.ready(within=30)
+    assert len(world.preflights()) == 1
 
 
 async def test_preflight_pod_that_somebody_deletes_is_made_again(world: World) -> None:
@@ -181,6 +208,21 @@ async def test_preflight_pods_are_cleaned_up_and_their_last_words_kept(world: Wo
     await world.until(lambda: world.says("Stalled", "True", "LoadFailed"))
     await world.until(lambda: world.cluster.of(POD) == [])
     assert world.condition("ModelValidated")["message"] == "Protobuf parsing failed"
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good model", "bad model"])
+async def test_preflight_beside_a_sidecar_ends_with_our_container_and_its_pod_goes(world: World, bad: bool) -> None:
+    """A service mesh adds a container that never ends, so the pod's phase stays Running."""
+    world.kubelet.sidecar = True
+    if bad:
+        world.kubelet.models[b"model one"] = refused(Reason.LOAD_FAILED, "bad")
+    world.apply(model())
+    if bad:
+        await world.until(lambda: world.says("Stalled", "True", "LoadFailed"))
+    else:
+        await world.ready()
+    assert len(world.preflights()) == 1
+    await world.until(lambda: not world.cluster.of(POD, **{names.LABEL_ROLE: names.ROLE_PREFLIGHT}))
 
 
 async def test_preflight_runs_under_the_limits_and_in_the_place_of_the_serving_pods(world: World) -> None:
@@ -204,7 +246,7 @@ async def test_preflight_runs_under_the_limits_and_in_the_place_of_the_serving_p
 async def test_config_map_that_changes_before_its_preflight_is_looked_up_again(world: World) -> None:
     """Killed between the status that announces a preflight and the pod: the bytes may be others by then."""
     await world.process.kill()
-    world.kill_at = (7, "after")
+    world.kill_at = (1, "after")
     world.start()
     world.apply(model())
     await world.until(world.killed.is_set)

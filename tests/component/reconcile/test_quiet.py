@@ -1,5 +1,6 @@
 """Converged means quiet: no request that could change anything."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -85,10 +86,40 @@ async def test_twenty_models_are_quiet_and_cost_no_scrapes(world: World) -> None
     assert len(world.process.asked) == asked
 
 
-async def test_new_model_costs_its_children_and_few_status_writes(world: World) -> None:
+CHILDREN_MADE = {
+    "create ControllerRevision": 1,
+    "create ConfigMap": 1,
+    "create Pod": 1,
+    "delete Pod": 1,
+    "create Deployment": 1,
+    "create Service": 2,
+    "create PodDisruptionBudget": 1,
+    "create NetworkPolicy": 1,
+}
+
+
+async def test_new_model_costs_its_children_and_one_status_write_per_phase(world: World) -> None:
+    """Preflight, Provisioning, Ready; told are the digest, the verdict, and that it is available and ready."""
     world.apply(model())
     await world.ready()
-    calls = [c for c in world.cluster.calls if c.verb != "event"]
-    assert len([c for c in calls if c.verb == "create"]) == 8
-    assert len([c for c in calls if c.verb == "status"]) <= 7
-    assert len(calls) <= 16
+    await world.advance(20)
+    calls = Counter(f"{c.verb} {c.kind}" for c in world.cluster.calls)
+    assert calls == {**CHILDREN_MADE, "status ModelDeployment": 3, "event Event": 4}
+    assert [str(read) for read in world.cluster.reads] == ["get ConfigMap iris-model"]
+
+
+async def test_update_costs_its_children_and_one_status_write_per_phase(world: World) -> None:
+    """The flip is announced first, so there is one more."""
+    world.apply(config_map("iris-model-2", b"model two"))
+    world.apply(model())
+    await world.ready()
+    await world.advance(20)
+    since, reads = len(world.cluster.calls), len(world.cluster.reads)
+    world.apply(model(model={"uri": "configmap://iris-model-2/model.onnx"}))
+    await world.ready()
+    await world.advance(20)
+    calls = Counter(f"{c.verb} {c.kind}" for c in world.cluster.calls[since:])
+    assert calls["status ModelDeployment"] == 4
+    assert calls["event Event"] == 3
+    assert calls.total() == 16
+    assert len(world.cluster.reads) - reads == 1

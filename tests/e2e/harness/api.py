@@ -3,7 +3,7 @@
 import http.client
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ GROUPS = {
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
     "roles": "apis/rbac.authorization.k8s.io/v1",
+    "apiservices": "apis/apiregistration.k8s.io/v1",
     "customresourcedefinitions": "apis/apiextensions.k8s.io/v1",
 }
 CHILDREN = (
@@ -109,7 +110,7 @@ class Api:
     def patch(self, plural: str, namespace: str | None, name: str, body: Any, content_type: str = MERGE) -> Manifest:
         return self.request("PATCH", path_of(plural, namespace, name), body, content_type)
 
-    def watch(self, plural: str, labels: str, resource_version: str) -> Iterator[Manifest]:
+    def watch(self, plural: str, labels: str, resource_version: str) -> Generator[Manifest, None, None]:
         """Events of one kind in all namespaces, until the server ends the watch. On a connection of its own."""
         query = f"?watch=1&timeoutSeconds=60&labelSelector={labels}&resourceVersion={resource_version}"
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=70)) as connection:

@@ -1,39 +1,12 @@
 """The API server's audit log: who asked for what, and when. Only on a cluster whose log can be read (our own)."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-MUTATING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-POD_NAME = "authentication.kubernetes.io/pod-name"
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request of the log."""
-
-    at: str
-    user: str
-    pod: str | None
-    verb: str
-    group: str
-    resource: str
-    """With its subresource: `deployments/scale`."""
-    namespace: str
-    name: str
-    code: int
-
-    @property
-    def mutating(self) -> bool:
-        return self.verb in MUTATING
-
-    @property
-    def lease(self) -> bool:
-        return self.resource == "leases"
+from dev.cluster.audit import Request, parse
 
 
 def instant() -> str:
@@ -69,27 +42,6 @@ class AuditLog:
                 yield from stream
 
 
-def parse(line: str) -> Request | None:
-    """One line; None for one that is still being written."""
-    try:
-        event: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return None
-    reference, user = event.get("objectRef", {}), event["user"]
-    resource = reference.get("resource", "") + (f"/{reference['subresource']}" if "subresource" in reference else "")
-    return Request(
-        at=event["requestReceivedTimestamp"],
-        user=user["username"],
-        pod=next(iter(user.get("extra", {}).get(POD_NAME, ())), None),
-        verb=event["verb"],
-        group=reference.get("apiGroup", ""),
-        resource=resource,
-        namespace=reference.get("namespace", ""),
-        name=reference.get("name", ""),
-        code=event.get("responseStatus", {}).get("code", 0),
-    )
-
-
 def writes(requests: Iterable[Request]) -> list[Request]:
     """Mutating requests, but for the Lease and reviews of one's own rights."""
     return [r for r in requests if r.mutating and not r.lease and not r.resource.startswith("selfsubject")]
@@ -98,3 +50,6 @@ def writes(requests: Iterable[Request]) -> list[Request]:
 def count(requests: Iterable[Request]) -> dict[str, int]:
     """`{"create services": 2, …}`, the most frequent first."""
     return dict(Counter(f"{request.verb} {request.resource}" for request in requests).most_common())
+
+
+__all__ = ["AuditLog", "Request", "count", "instant", "writes"]

@@ -14,7 +14,7 @@ from tests.e2e.harness.waiting import wait_for
 
 CHART = Path(__file__).resolve().parents[3] / "charts" / "serinus"
 READY_SECONDS = 90
-INSTANCE = "app.kubernetes.io/instance"
+INSTANCE, COMPONENT = "app.kubernetes.io/instance", "app.kubernetes.io/component"
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,32 @@ class Images:
 
     operator: str
     runtime: str
+    gateway: str
 
 
 def values(
-    images: Images, *, watch: tuple[str, ...] = (), replicas: int = 1, crd: bool = True, hosts: tuple[str, ...] = ()
+    images: Images,
+    *,
+    watch: tuple[str, ...] = (),
+    replicas: int = 1,
+    crd: bool = True,
+    hosts: tuple[str, ...] = (),
+    gateways: int = 0,
+    admission_policy: bool = False,
 ) -> dict[str, Any]:
     """Values of the chart for one release."""
     return {
-        "image": {"operator": image_values(images.operator), "runtime": image_values(images.runtime)},
+        "image": {
+            "operator": image_values(images.operator),
+            "runtime": image_values(images.runtime),
+            "gateway": image_values(images.gateway),
+        },
+        "gateway": {
+            "enabled": gateways > 0,
+            "replicas": max(1, gateways),
+            "admissionPolicy": crd or admission_policy,
+            "resources": {part: {"requests": {"cpu": "40m", "memory": "64Mi"}} for part in ("agent", "envoy")},
+        },
         "watchNamespaces": list(watch),
         "crds": {"install": crd},
         "downloads": {"allowHosts": list(hosts)},
@@ -61,16 +79,14 @@ class Release:
         scope = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
         return run(self.program, *scope, *words, stdin=stdin, check=check, seconds=180)
 
-    def install(self, chosen: Mapping[str, Any]) -> str:
-        """Install or upgrade, and wait until every pod of the operator is ready."""
+    def install(self, chosen: Mapping[str, Any], *, chart: Path = CHART, take_ownership: bool = True) -> str:
+        """Install or upgrade, and wait until every pod of the operator is ready.
+
+        Ownership is taken unless a story is about it: the CRD may be one that an earlier run has left.
+        """
+        flags = ("--take-ownership",) if take_ownership else ()
         done = self.helm(
-            "upgrade",
-            self.name,
-            str(CHART),
-            "--install",
-            "--take-ownership",
-            "--values=-",
-            stdin=yaml.safe_dump(dict(chosen)),
+            "upgrade", self.name, str(chart), "--install", *flags, "--values=-", stdin=yaml.safe_dump(dict(chosen))
         )
         self.wait_ready(int(chosen["operator"]["replicas"]))
         return done.stdout
@@ -90,7 +106,7 @@ class Release:
         return [document for document in documents if document]
 
     def deployment(self) -> Manifest:
-        (found,) = self.api.list("deployments", self.namespace, {INSTANCE: self.name})
+        (found,) = self.api.list("deployments", self.namespace, self._labels("operator"))
         return found
 
     def scale(self, replicas: int) -> None:
@@ -102,7 +118,15 @@ class Release:
             self.wait_ready(replicas)
 
     def pods(self) -> list[Manifest]:
-        return self.api.list("pods", self.namespace, {INSTANCE: self.name})
+        return self.api.list("pods", self.namespace, self._labels("operator"))
+
+    def gateways(self) -> list[Manifest]:
+        """The gateway's pods that are ready and were not told to stop."""
+        found = self.api.list("pods", self.namespace, self._labels("gateway"))
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"] and _is_ready(pod)]
+
+    def _labels(self, component: str) -> dict[str, str]:
+        return {INSTANCE: self.name, COMPONENT: component}
 
     def wait_ready(self, replicas: int) -> None:
         """Until the newest version of the operator's pods, and no other, are ready."""
@@ -156,3 +180,8 @@ class Release:
 
 
 __all__ = ["CommandError", "Images", "Release", "values"]
+
+
+def _is_ready(pod: Manifest) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

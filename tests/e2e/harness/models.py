@@ -10,7 +10,7 @@ from typing import Any
 from tests.e2e.harness import oip
 from tests.e2e.harness.api import CHILDREN, Api
 from tests.e2e.harness.kubectl import Kubectl, Manifest
-from tests.e2e.harness.prober import Prober
+from tests.e2e.harness.prober import DEADLINE_SECONDS, Prober
 from tests.e2e.harness.waiting import wait_for
 
 from serinus_api import names
@@ -108,6 +108,14 @@ class Model:
             wait_for(lambda: oip.accepts(self.url), seconds=SAID_SECONDS, what=f"kube-proxy knows {self.url}")
             self.reached = True
 
+    def wait_for_answer(self, outputs: Mapping[str, Any]) -> None:
+        """These outputs, through the Service. kube-proxy turns to new pods a moment after the Service does."""
+        wait_for(
+            lambda: oip.predict(self.url, self.name) == outputs,
+            seconds=SAID_SECONDS,
+            what=f"{self.name} answers {outputs}",
+        )
+
     def shown_reason(self) -> str:
         """The word that `kubectl get mdep` shows."""
         return self.kubectl.columns("mdep", self.name)["REASON"]
@@ -152,9 +160,11 @@ class Model:
         )
         return f"http://{service['spec']['clusterIP']}"
 
-    def probe(self, rate: float = 4.0, *, tensor: Mapping[str, Any] | None = None) -> Prober:
-        """A prober on the Service, from the host."""
+    def probe(
+        self, rate: float = 4.0, *, tensor: Mapping[str, Any] | None = None, deadline: float = DEADLINE_SECONDS
+    ) -> Prober:
+        """A prober on the Service, from the host; `deadline` for each request in seconds."""
         history = self.folder / f"{self.namespace}-{self.name}-{time.time_ns():x}.jsonl"
         name = self.live()["spec"]["model"].get("name", self.name)
         more = {"tensor": dict(tensor)} if tensor else {}
-        return Prober(self.url, name, rate=rate, history=history, **more)
+        return Prober(self.url, name, rate=rate, history=history, deadline=deadline, **more)

@@ -16,16 +16,19 @@ ROW = (1.0, 2.0, 3.0, 4.0)
 
 
 def predict(url: str, model: str, row: tuple[float, ...] = ROW, tensor: str = "x") -> Any:
-    """All outputs by name, from the client that Triton's and KServe's users know."""
+    """All outputs by name, from the client that Triton's and KServe's users know.
+
+    Its requests may reach different pods, also ones that drain: each of them must hear the truth and get its answer.
+    """
     with oip.InferenceServerClient(url.removeprefix("http://")) as client:
         assert client.is_server_live()
         assert client.is_model_ready(model)
-        described = client.get_model_metadata(model)
         entry = oip.InferInput(tensor, [1, len(row)], "FP32")
         entry.set_data_from_numpy(numpy.array([row], dtype=numpy.float32), binary_data=False)
         answer = client.infer(model, [entry], request_id="by-hand")
-        assert answer.get_response()["id"] == "by-hand"
-        return {output["name"]: answer.as_numpy(output["name"]).tolist() for output in described["outputs"]}
+        told = answer.get_response()
+        assert told["id"] == "by-hand"
+        return {output["name"]: answer.as_numpy(output["name"]).tolist() for output in told["outputs"]}
 
 
 def accepts(url: str) -> bool:

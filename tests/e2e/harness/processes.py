@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 
+def container_id(pod: dict[str, Any]) -> str:
+    """Of a pod's only container: `containerd://<id>`."""
+    (container,) = pod["status"]["containerStatuses"]
+    identity: str = container["containerID"]
+    return identity
+
+
 def process_of(pod: dict[str, Any]) -> int:
     """Process id, as this machine sees it, of the first process of a pod's only container."""
-    (container,) = pod["status"]["containerStatuses"]
-    identity = container["containerID"].rpartition("//")[2]
+    identity = container_id(pod).rpartition("//")[2]
     members = [pid for pid in processes() if identity in read(pid, "cgroup")]
     assert members, f"no process of container {identity}"
     return next(pid for pid in members if inner_pid(pid) == 1)

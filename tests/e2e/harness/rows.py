@@ -23,9 +23,11 @@ def served(world: World, namespace: str, name: str = "iris", replicas: int = 1) 
 
 
 def refused(
-    world: World, model: Model, kind: str, reason: str, *words: str, final: bool, seconds: float = SAID_SECONDS
+    world: World, model: Model, kind: str, reason: str, *words: str, final: bool, seconds: float | None = None
 ) -> Manifest:
     """What a user is told of a bad spec beside a good revision. `final` tells Stalled from Reconciling.
+
+    Within `seconds`: of pods in the time that is promised, of a model when its preflight has come to its end.
 
     The condition `kind` is False (Ready, when it is about the pods), Ready is False for the same reason, `kubectl get`
     shows it in one word, and the stable revision is still the only one that serves.
@@ -33,6 +35,7 @@ def refused(
     watch = Stopwatch()
     stable = model.stable
     pods = model.incarnations(stable)
+    seconds = seconds or (SAID_SECONDS if kind == "Ready" else READY_SECONDS)
     condition = model.wait_for(kind, "False", reason, *words, seconds=seconds)
     model.wait_for("Ready", "False", reason, *words)
     model.wait_for("Available", "True", "Serving")

@@ -17,6 +17,7 @@ from tests.e2e.harness.kubectl import Kubectl, run
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.sources import FileServer, Volume
 from tests.e2e.harness.stage import Stage
+from tests.e2e.harness.waiting import wait_for
 
 RUN_LABEL = "serinus-e2e"
 SYSTEM = "serinus-e2e-system"
@@ -81,7 +82,11 @@ class World:
         (self.folder / "began").write_text(instant())
         if ctr := cluster.tools().ctr:
             held = loaded(ctr)
-            missing = [image for image in (self.images.operator, self.images.runtime) if full_name(image) not in held]
+            missing = [
+                image
+                for image in (self.images.operator, self.images.runtime, self.images.gateway)
+                if full_name(image) not in held
+            ]
             assert not missing, f"the cluster does not have {', '.join(missing)}; load them: make images"
         others = f"{RUN_LABEL},{RUN_LABEL}!={self.run_name}"
         self.kubectl("delete", "namespaces", "-l", others, "--timeout=120s")
@@ -107,12 +112,26 @@ class World:
         rules = [m for m in release.manifests() if m["kind"] in ("ClusterRole", "Role")]
         (self.folder / f"grants-{release.namespace}.json").write_text(json.dumps(rules))
 
-    def own_release(self, namespace: str, *, replicas: int = 1) -> Release:
+    def own_release(
+        self, namespace: str, *, replicas: int = 1, gateways: int = 0, admission_policy: bool = False
+    ) -> Release:
         """A release whose operator lives in `namespace` and watches nothing else."""
         release = self.release("serinus", namespace)
         self.releases.append(release)
-        release.install(values(self.images, watch=(namespace,), replicas=replicas, crd=False))
+        watch = (namespace,)
+        release.install(
+            values(
+                self.images,
+                watch=watch,
+                replicas=replicas,
+                crd=False,
+                gateways=gateways,
+                admission_policy=admission_policy,
+            )
+        )
         release.wait_for_leader()
+        if gateways:
+            wait_for(lambda: len(release.gateways()) == gateways, seconds=90, what="the gateways are ready")
         self.note_grants(release)
         return release
 
@@ -129,9 +148,8 @@ class World:
 
     def second_images(self) -> Images:
         """The same images under other names."""
-        return Images(
-            *(second_name(image, cluster.tools().ctr) for image in (self.images.operator, self.images.runtime))
-        )
+        images = (self.images.operator, self.images.runtime, self.images.gateway)
+        return Images(*(second_name(image, cluster.tools().ctr) for image in images))
 
     def random(self, story: str) -> random.Random:
         """Chances of a fault story; its seed and how to have the same again are printed."""

@@ -40,10 +40,11 @@ def test_scale_reads_and_writes_fields_that_exist() -> None:
 
 def test_columns_are_those_of_the_design() -> None:
     assert [name.upper() for name, *_ in COLUMNS] == [
-        *("READY", "REVISION", "WEIGHT", "REPLICAS", "REASON", "AGE"),
-        *("URL", "DIGEST", "ENGINE"),
+        *("READY", "REVISION", "WEIGHT", "REPLICAS", "STATE", "REASON", "AGE"),
+        *("URL", "DIGEST", "ENGINE", "SINCE", "LAST-REQUEST"),
     ]
-    assert [name for name, _, _, priority, _ in COLUMNS if priority] == ["URL", "Digest", "Engine"]
+    wide = [name for name, _, _, priority, _ in COLUMNS if priority]
+    assert wide == ["URL", "Digest", "Engine", "Since", "Last-Request"]
 
 
 @pytest.mark.parametrize("path", [path for _, _, path, _, _ in COLUMNS if path.startswith(".status")])

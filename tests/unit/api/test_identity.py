@@ -82,6 +82,7 @@ def test_what_shapes_no_pod_changes_nothing(manifest: dict[str, Any]) -> None:
         pytest.param(runtime(nodeSelector={"a": "b"}), id="node selector"),
         pytest.param(runtime(tolerations=[{"operator": "Exists"}]), id="tolerations"),
         pytest.param(runtime(affinity={"nodeAffinity": {"a": 1}}), id="affinity"),
+        pytest.param(runtime(affinity={"podAffinity": {"labelSelector": {}}}), id="a selector of all pods"),
         pytest.param(runtime(priorityClassName="a"), id="priority"),
         pytest.param(runtime(serviceAccountName="a"), id="account"),
     ],

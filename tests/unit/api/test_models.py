@@ -124,3 +124,13 @@ def test_manifest_leaves_out_what_is_absent() -> None:
         "revisions": [],
         "replicas": 0,
     }
+
+
+def test_defaults_of_scaling_are_the_operators_and_not_in_the_object() -> None:
+    """Server-side apply would leave a default behind when its user takes the block out (decision 0006)."""
+    read = ModelDeployment.model_validate(minimal(scaling={})).spec.scaling
+    assert read is not None
+    assert (read.engine, read.min_replicas, read.max_replicas, read.metrics) == ("Builtin", 1, 10, ())
+    assert (read.target_utilization_percent, read.stable_window_seconds, read.scale_down_delay_seconds) == (70, 60, 0)
+    stored, refused = judge(minimal(scaling={}))
+    assert (stored["spec"]["scaling"], refused) == ({}, [])

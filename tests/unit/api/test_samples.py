@@ -63,3 +63,13 @@ def test_editor_marks_an_unknown_field() -> None:
     assert [error.message for error in EDITOR.iter_errors(manifest)] == [
         "Additional properties are not allowed ('modle' was unexpected)"
     ]
+
+
+@pytest.mark.parametrize(("name", "refused"), [("full-supported", False), ("minimal", False), ("scaling", True)])
+def test_kubectl_scale_is_refused_under_scaling_alone(name: str, refused: bool) -> None:
+    """The scale subresource writes `spec.replicas`, and the rules of the whole object judge what comes of it."""
+    manifest = load(next(path for path in GOOD if path.stem == name))
+    manifest["spec"]["replicas"] = 4
+    said = [str(violation) for violation in judge(manifest)[1]]
+    assert [words for words in said if "replicas must not be set together with scaling" in words] == said
+    assert bool(said) is refused

@@ -1,5 +1,6 @@
 """Nothing a user writes is silently ignored: every field works, or is reported by `unsupported_fields`."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ from tests.unit.api.samples import FOLDER, load, minimal
 from tests.unit.api.schema_walk import paths_in, spec_leaves, spec_nodes
 
 from serinus_api.crd import object_schema
-from serinus_api.v1alpha1 import ModelDeployment, unsupported_fields
+from serinus_api.v1alpha1 import ModelDeployment, unsupported_actions, unsupported_fields
 from serinus_api.v1alpha1.support import NOT_YET
+from serinus_operator.sources import SUPPORTED as SUPPORTED_SCHEMES
 
 SUPPORTED = (
     "spec.paused",
@@ -33,11 +35,21 @@ SUPPORTED = (
     "spec.runtime.affinity",
     "spec.runtime.priorityClassName",
     "spec.runtime.serviceAccountName",
+    "spec.scaling.engine",
+    "spec.scaling.minReplicas",
+    "spec.scaling.maxReplicas",
+    "spec.scaling.metrics",
+    "spec.scaling.targetUtilizationPercent",
+    "spec.scaling.stableWindowSeconds",
+    "spec.scaling.scaleDownDelaySeconds",
+    "spec.scaling.scaleToZero",
+    "spec.scaling.activation",
     "spec.rollout.revisionHistoryLimit",
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 
 FULL = load(FOLDER / "good" / "full-supported.yaml")
+SCALED = load(FOLDER / "good" / "scaling.yaml")
 LATER = load(FOLDER / "good" / "later-features.yaml")
 
 
@@ -47,6 +59,12 @@ def reported(manifest: dict[str, Any]) -> tuple[str, ...]:
 
 def is_below(path: str, roots: tuple[str, ...]) -> bool:
     return any(path == root or path.startswith((f"{root}.", f"{root}[")) for root in roots)
+
+
+def test_annotations_that_ask_for_later_actions_are_reported() -> None:
+    asked = {"serinus.dev/abort": "1", "serinus.dev/promote": "full/1", "serinus.dev/retry": "1", "a/b": "c"}
+    assert unsupported_actions(asked) == ("serinus.dev/promote", "serinus.dev/abort")
+    assert unsupported_actions({"serinus.dev/refresh": ""}) == ()
 
 
 @pytest.mark.parametrize("path", spec_leaves())
@@ -59,15 +77,16 @@ def test_listed_field_exists(path: str) -> None:
     assert path in spec_nodes()
 
 
-def test_the_two_full_samples_set_every_field() -> None:
+def test_the_full_samples_set_every_field() -> None:
     schema = object_schema()["properties"]["spec"]
     assert set(spec_leaves()) == {
-        path for manifest in (FULL, LATER) for path in paths_in(manifest["spec"], schema, "spec")
+        path for manifest in (FULL, SCALED, LATER) for path in paths_in(manifest["spec"], schema, "spec")
     }
 
 
 def test_every_supported_field_is_reported_by_none() -> None:
     assert reported(FULL) == ()
+    assert reported(SCALED) == ()
 
 
 def test_every_later_field_is_reported() -> None:
@@ -93,5 +112,19 @@ def test_values_that_mean_off_are_not_reported() -> None:
 
 
 def test_an_empty_block_asks_for_the_feature() -> None:
-    assert reported(minimal(scaling={})) == ("spec.scaling",)
+    assert reported(minimal(rollout={"analysis": {}})) == ("spec.rollout.analysis",)
     assert reported(minimal(runtime={"batching": {}})) == ("spec.runtime.batching",)
+
+
+def test_explanation_of_the_uri_says_which_schemes_are_refused_for_now() -> None:
+    text = object_schema()["properties"]["spec"]["properties"]["model"]["properties"]["uri"]["description"]
+    works, refused = text.split("have a form already", 1)[0].rsplit(". ", 1)
+    assert [scheme for scheme in SUPPORTED_SCHEMES if f"`{scheme}://" not in works] == []
+    assert re.findall(r"`([a-z0-9]+):/", refused) == ["s3", "gs", "az", "oci", "models"]
+    assert "UnsupportedScheme" in text
+
+
+def test_explanation_of_the_rollout_promises_no_canary_yet() -> None:
+    text = object_schema()["properties"]["spec"]["properties"]["rollout"]["description"]
+    assert "spec.rollout.steps" in NOT_YET
+    assert "at once" in text

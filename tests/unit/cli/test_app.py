@@ -1,5 +1,6 @@
 """The command as a whole: what it loads, and its exit codes."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert said.stdout.endswith("loaded: []\n")
 
 
+def test_run_without_a_terminal_loads_no_table() -> None:
+    loads = "import sys; from serinus_operator.cli import run"
+    program = f"{loads}; print([name for name in ('rich', 'watchfiles') if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stdout == "[]\n"
+
+
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.startswith("serinus 0.")
@@ -57,10 +65,20 @@ def test_validate_says_what_is_good_and_what_is_not(
     assert said.out == ""
 
 
+def test_validate_takes_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    good = next(path for path in GOOD if path.stem == "minimal")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(good.read_bytes())))
+    assert run(monkeypatch, "validate", "-f", "-") == 0
+    assert " is valid (<stdin>:" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert run(monkeypatch, "validate", "-f", "-") == 1
+    assert capsys.readouterr().err == "<stdin>:1: error: holds no document\n"
+
+
 def test_warnings_are_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     later = next(path for path in GOOD if path.stem == "later-features")
     assert run(monkeypatch, "validate", "-f", str(later)) == 0
-    assert "warning: spec.scaling: NotSupported" in capsys.readouterr().err
+    assert "warning: spec.rollout.strategy: NotSupported" in capsys.readouterr().err
 
 
 USAGE = {

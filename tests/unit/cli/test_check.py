@@ -1,5 +1,6 @@
 """The table of bad input: each mistake with its message, line and field."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from serinus_operator.cli.documents import parse, read
 
 HEAD = "apiVersion: serving.serinus.dev/v1alpha1\nkind: ModelDeployment\nmetadata: {name: m}\n"
 MODEL = "  model: {uri: 'configmap://c/m.onnx'}\n"
+
+OF_KUBECTL = """{"apiVersion": "serving.serinus.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": "m",
+"creationTimestamp": "2026-01-31T12:00:00Z", "generation": 1, "namespace": "default", "resourceVersion": "7",
+"uid": "u"}, "spec": {"model": {"uri": "configmap://c/m.onnx"}}}"""
 
 MISTAKES = {
     "a kind that is misspelt": (
@@ -47,6 +52,28 @@ MISTAKES = {
     "a value out of bounds": (
         f"{HEAD}spec:\n{MODEL}  replicas: -1\n", 6,
         "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
+    ),
+    "a List of another version": (
+        "apiVersion: v2\nkind: List\nitems: [{}]\n", 1,
+        'apiVersion: Unsupported value: "v2": supported values: "v1"',
+    ),
+    "a List without items": (
+        "apiVersion: v1\nkind: List\n", 1, "items: Invalid value: a list of objects is expected, not null",
+    ),
+    "a List of nothing": (
+        "apiVersion: v1\nkind: List\nitems: []\n", 3, "items: Required value: the List holds no object",
+    ),
+    "an item that is no object": (
+        "apiVersion: v1\nkind: List\nitems:\n- 1\n", 4, "items[0]: an object is expected, not a number",
+    ),
+    "an item of another kind": (
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n", 5,
+        'items[0]: kind: Unsupported value: "Pod": supported values: "ModelDeployment", "ConfigMap"',
+    ),
+    "an unknown field of an object in a List": (
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: serving.serinus.dev/v1alpha1\n  kind: ModelDeployment\n"
+        "  metadata: {name: m}\n  spec:\n    model: {uri: 'configmap://c/m.onnx'}\n    replcas: 2\n", 9,
+        'items[0]: unknown field "spec.replcas"; did you mean "replicas"?',
     ),
     "a ConfigMap with a number": (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  a: 1\n", 5,
@@ -89,11 +116,11 @@ def test_good_samples_can_be_applied(path: Path) -> None:
 
 
 def test_what_has_no_effect_here_is_a_warning() -> None:
-    text = f"{HEAD}spec:\n{MODEL}  scaling: {{}}\n  runtime:\n    nodeSelector: {{gpu: 'yes'}}\n"
+    text = f"{HEAD}spec:\n{MODEL}  validation: {{}}\n  runtime:\n    nodeSelector: {{gpu: 'yes'}}\n"
     (item,) = checked(text)
     assert item.good
     assert [str(problem) for problem in item.problems] == [
-        "m.yaml:6: warning: spec.scaling: NotSupported: has no effect in this version",
+        "m.yaml:6: warning: spec.validation: NotSupported: has no effect in this version",
         "m.yaml:8: warning: spec.runtime.nodeSelector: NotInLocalMode: needs a cluster",
     ]
 
@@ -103,6 +130,15 @@ def test_object_that_is_there_twice_is_a_problem_of_the_second() -> None:
     first, second = checked(f"{text}---\n{text}")
     assert first.good
     assert second.problems[0].message == "ModelDeployment m is there twice; first in m.yaml:1"
+
+
+def test_list_as_kubectl_prints_it_can_be_applied() -> None:
+    model = {**json.loads(OF_KUBECTL), "status": {"replicas": 1}}
+    listed = {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": [model, model]}
+    first, second = checked(json.dumps(listed))
+    assert first.good
+    assert first.key == ("ModelDeployment", "default", "m")
+    assert second.problems[0].message == "items[1]: ModelDeployment m is there twice; first in m.yaml:1"
 
 
 @pytest.mark.parametrize(

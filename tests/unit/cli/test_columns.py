@@ -7,7 +7,7 @@ import pytest
 
 from serinus_operator.cli.columns import events_table, human, models_table
 from serinus_operator.cli.describe import describe, label
-from serinus_operator.cli.rows import outcome, row, state_of
+from serinus_operator.cli.rows import attempt_of, outcome, row, state_of
 from serinus_operator.cli.screen import drain_lines
 from serinus_operator.local.instance import DrainReport
 
@@ -32,6 +32,7 @@ def model(name: str = "iris", *, ready: str = "True", reason: str = "Ready", **m
         "status": {
             "conditions": [condition, *more.pop("conditions", [])],
             "stableRevision": f"{name}-1",
+            "scaling": {"engine": "Fixed", "state": "Awake"},
             "summary": {"weight": "100%", "replicas": "2/2", "digest": "sha256:1a2b", "engine": "Fixed"},
             **more,
         },
@@ -65,16 +66,17 @@ def test_durations_are_rounded_as_kubectl_does(seconds: int, text: str) -> None:
 def test_models_as_kubectl_get_prints_them() -> None:
     fresh = {**model("new"), "status": {}}
     assert models_table([model(), fresh], NOW, wide=False, namespaces=False) == (
-        "NAME   READY   REVISION   WEIGHT   REPLICAS   REASON   AGE\n"
-        "iris   True    iris-1     100%     2/2        Ready    2m\n"
-        "new                                                    2m"
+        "NAME   READY   REVISION   WEIGHT   REPLICAS   STATE   REASON   AGE\n"
+        "iris   True    iris-1     100%     2/2        Awake   Ready    2m\n"
+        "new                                                            2m"
     )
 
 
 def test_wide_table_has_the_columns_of_priority_one() -> None:
     first = models_table([model()], NOW, wide=True, namespaces=True).splitlines()[0]
     assert first.split() == [
-        "NAMESPACE", "NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "REASON", "AGE", "URL", "DIGEST", "ENGINE",
+        "NAMESPACE", "NAME", "READY", "REVISION", "WEIGHT", "REPLICAS", "STATE", "REASON", "AGE",
+        "URL", "DIGEST", "ENGINE", "SINCE", "LAST-REQUEST",
     ]  # fmt: skip
 
 
@@ -145,6 +147,16 @@ STATES = {
 def test_state_and_outcome(given: dict[str, Any], answers: bool, state: str, end: str) -> None:
     assert state_of(given) == state
     assert outcome(given, answers=answers) == end
+
+
+def test_try_that_an_earlier_run_has_left_is_no_end() -> None:
+    work = {"phase": "Preflight", "specHash": "h", "attempt": 3, "reason": "NotFound"}
+    waiting = model(ready="False", reason="NotFound", conditions=[STALLED], resolution=work)
+    assert attempt_of(waiting) == ("h", 3)
+    assert outcome(waiting, answers=False, before=("h", 3)) == "working"
+    assert outcome(waiting, answers=False, before=("h", 2)) == "stalled"
+    assert outcome(waiting, answers=False, before=("another", 3)) == "stalled"
+    assert outcome(waiting, answers=False) == "stalled"
 
 
 def test_row_shows_the_phase_of_the_work_under_way() -> None:

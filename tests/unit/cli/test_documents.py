@@ -1,10 +1,11 @@
 """What is no YAML is told with its line; what is, knows its lines."""
 
+import io
 from pathlib import Path
 
 import pytest
 
-from serinus_operator.cli.documents import parse, read
+from serinus_operator.cli.documents import MAX_BYTES, STDIN, Reading, parse, read
 
 FILE = Path("m.yaml")
 LAUGHS = "a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
@@ -64,3 +65,45 @@ def test_json_may_be_indented_with_tabs() -> None:
     (document,) = parse(Path("m.json"), '{\n\t"kind": "a",\n\t"spec": {"uri": "x\\/y"}\n}\n').documents
     assert document.value == {"kind": "a", "spec": {"uri": "x/y"}}
     assert document.line_of("spec.uri") == 3
+
+
+LIST = """\
+apiVersion: v1
+kind: List
+items:
+- kind: a
+  spec: {x: 1}
+- apiVersion: v1
+  kind: List
+  items:
+  - kind: b
+    spec:
+      y: 2
+"""
+
+
+def test_items_of_lists_know_their_place_and_their_lines() -> None:
+    (document,) = parse(FILE, LIST).documents
+    first, second = document.items()
+    assert (first.value, first.item, first.line) == ({"kind": "a", "spec": {"x": 1}}, "items[0]", 4)
+    assert (second.value["kind"], second.item, second.line) == ("b", "items[1].items[0]", 9)
+    problem = second.problem("spec.y", "too much")
+    assert (problem.line, problem.field) == (11, "items[1].items[0].spec.y")
+    assert str(problem) == "m.yaml:11: error: items[1].items[0]: too much"
+    assert first.problem("", "all of it").field == "items[0]"
+
+
+def test_document_that_is_no_list_is_itself() -> None:
+    (document,) = parse(FILE, "kind: a\nitems: [1]\n").documents
+    assert list(document.items()) == [document]
+
+
+def test_standard_input_is_read_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(data: bytes) -> Reading:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return read(STDIN)
+
+    assert [document.value for document in given(b"a: 1\n---\nb: 2\n").documents] == [{"a": 1}, {"b": 2}]
+    for data, message in ((b"a: [\n", "not YAML: "), (b"\xff\xfe\x08", "not YAML: "), (bytes(MAX_BYTES + 1), "larger")):
+        (problem,) = given(data).problems
+        assert (problem.file, problem.message[: len(message)]) == ("<stdin>", message)

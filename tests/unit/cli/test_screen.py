@@ -10,7 +10,8 @@ from rich.console import Console
 
 from serinus_operator.cli.documents import Document, Problem
 from serinus_operator.cli.rows import Row
-from serinus_operator.cli.screen import JsonLines, Lines, LiveTable, Screen, ScreenLog, drawn
+from serinus_operator.cli.screen import JsonLines, Lines, Screen, ScreenLog
+from serinus_operator.cli.table import LiveTable, drawn
 from serinus_operator.cli.verbs import Tail
 from serinus_operator.local.instance import DrainReport
 
@@ -68,12 +69,42 @@ def test_live_table_on_a_terminal() -> None:
 def test_table_as_it_is_drawn() -> None:
     out = io.StringIO()
     other = Row("ml", "b", "-", "Preflight", "0%", "0/1", 0.0, None, "Reconciling")
-    Console(file=out, width=120).print(drawn([ROW, other]))
+    Console(file=out, width=120).print(drawn([ROW, other], 120))
     assert [line.split() for line in out.getvalue().splitlines()] == [
         ["NAME", "REVISION", "PHASE", "WEIGHT", "REPLICAS", "REQUESTS/S", "P95", "MS", "STATE"],
         ["iris", "iris-1", "-", "100%", "2/2", "12.3", "5.7", "Ready"],
         ["ml/b", "-", "Preflight", "0%", "0/1", "0.0", "-", "Reconciling"],
     ]
+
+
+LONG = "a-model-with-a-name-of-sixty-three-characters-which-is-the-longest"[:63]
+AT_80 = {
+    "while a revision is tried": (
+        Row("default", "iris", "iris-72292971", "Preflight", "100%", "2/2", 12.3, 5.7, "Reconciling Preflight"),
+        ["NAME", "REVISION", "PHASE", "WEIGHT", "REPLICAS", "REQUESTS/S", "STATE"],
+    ),
+    "a long state": (
+        Row("default", "iris", "iris-72292971", "-", "100%", "2/2", 12.3, 5.7, "Stalled StartupDeadlineExceeded"),
+        ["NAME", "REVISION", "PHASE", "REPLICAS", "REQUESTS/S", "STATE"],
+    ),
+    "the longest name": (
+        Row("research", LONG, f"{LONG}-72292971", "-", "100%", "2/2", 0.0, None, "Stalled RolledBack"),
+        ["NAME", "STATE"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "columns"), AT_80.values(), ids=AT_80)
+@pytest.mark.parametrize("beside", [[], [ROW]], ids=["alone", "beside another"])
+def test_table_fits_into_80_columns_with_the_state_whole(row: Row, columns: list[str], beside: list[Row]) -> None:
+    out = io.StringIO()
+    Console(file=out, width=80).print(drawn([row, *beside], 80))
+    head, line, *rest = out.getvalue().splitlines()
+    assert len(rest) == len(beside), "nothing wraps"
+    assert all(len(text.rstrip()) <= 80 for text in (head, line, *rest))
+    assert head.split() == columns
+    assert line.rstrip().endswith(row.state)
+    assert line.startswith(f"{row.namespace}/{row.name}"[:20] if row.namespace == "research" else row.name)
 
 
 def test_log_records_do_not_tear_the_screen() -> None:

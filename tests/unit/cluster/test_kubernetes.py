@@ -16,6 +16,7 @@ from serinus_operator.cluster.errors import (
     ClusterError,
     Conflict,
     Denied,
+    Invalid,
     Missing,
     Refused,
     Terminating,
@@ -120,6 +121,18 @@ QUOTA = 'pods "iris-pf-1" is forbidden: exceeded quota: compute, requested: pods
 SECURITY = 'pods "iris-pf-1" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
 GOING = 'deployments.apps "x" is forbidden: unable to create new content in namespace ml because it is being terminated'
 
+UNKNOWN = (
+    'Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.affinity.nodeAffinty"'
+)
+UNTYPED = (
+    "failed to create typed patch object (ml/x; apps/v1, Kind=Deployment): "
+    ".spec.template.spec.affinity.nodeAffinty: field not declared in schema"
+)
+WEBHOOK = 'admission webhook "policies.example" denied the request: images come from registry.example'
+POLICY = (
+    "deployments.apps \"x\" is forbidden: ValidatingAdmissionPolicy 'small' with binding 'all' denied request: too big"
+)
+
 ANSWERS: list[tuple[str, Answer, type[ClusterError], str]] = [
     ("a right is missing", says(403, RBAC), Denied, "may not create deployments.apps"),
     ("a right on a core resource", says(403, CORE), Denied, "may not list pods;"),
@@ -128,9 +141,13 @@ ANSWERS: list[tuple[str, Answer, type[ClusterError], str]] = [
     ("namespace going", says(403, GOING), Terminating, GOING),
     ("gone", says(404, 'deployments.apps "x" not found'), Missing, "not found"),
     ("conflict", says(409, "the object has been modified"), Conflict, "has been modified"),
-    ("invalid", says(422, "spec.replicas: Invalid value: -1"), Refused, "spec.replicas: Invalid value: -1"),
-    ("bad request", says(400, "json: cannot unmarshal"), Refused, "cannot unmarshal"),
-    ("too large", says(413, "Request entity too large"), Refused, "too large"),
+    ("invalid", says(422, "spec.replicas: Invalid value: -1"), Invalid, "spec.replicas: Invalid value: -1"),
+    ("bad request", says(400, "json: cannot unmarshal"), Invalid, "cannot unmarshal"),
+    ("unknown field", says(400, UNKNOWN), Invalid, UNKNOWN),
+    ("unknown field of an apply", says(500, UNTYPED), Invalid, UNTYPED),
+    ("too large", says(413, "Request entity too large"), Invalid, "too large"),
+    ("a webhook's policy, as 400", says(400, WEBHOOK), Refused, WEBHOOK),
+    ("a policy of the cluster, as 422", says(422, POLICY), Refused, POLICY),
     ("unauthorized", says(401, "Unauthorized"), Unavailable, "HTTP 401"),
     ("too many", says(429, "slow down"), Unavailable, "HTTP 429 slow down"),
     ("expired", says(410, "continue token expired"), Unavailable, "HTTP 410"),
@@ -282,6 +299,22 @@ async def test_list_follows_all_pages_and_names_the_kind(wired: Wired) -> None:
     assert all(r.query["limit"] == "500" for r in wired.server.asked)
 
 
+async def test_check_of_a_watch_asks_for_nothing_and_tells_a_missing_right(wired: Wired) -> None:
+    async def ended(_: web.Request) -> web.Response:
+        return web.Response(content_type="application/json")
+
+    wired.server.answer = ended
+    await wired.cluster.check_watch(POD)
+    asked = wired.server.asked[0]
+    assert (asked.method, asked.path) == ("GET", "/api/v1/pods")
+    assert asked.query["watch"] == "true"
+    assert (asked.query["timeoutSeconds"], asked.query["labelSelector"]) == ("1", "serinus.dev/none")
+    assert wired.calls == [("watch", "pods", 200)]
+    wired.server.answer = says(403, CORE.replace("cannot list", "cannot watch"))
+    with pytest.raises(Denied, match="may not watch pods"):
+        await wired.cluster.check_watch(POD)
+
+
 async def test_list_in_namespaced_mode_asks_each_namespace_and_never_the_cluster(wired: Wired) -> None:
     wired.server.answer = gives({"items": [], "metadata": {}})
     namespaced = KubernetesCluster(wired.cluster._api, lambda *_: None, ("a", "b"))
@@ -333,6 +366,7 @@ async def test_create_goes_to_the_collection(wired: Wired) -> None:
     request = wired.server.asked[0]
     assert (request.method, request.path) == ("POST", "/apis/apps/v1/namespaces/ml/controllerrevisions")
     assert wired.server.body["data"] == {"x": "y"}
+    assert request.query["fieldValidation"] == "Strict", "a field that is dropped would be missed ever after"
 
 
 async def test_event_is_written_by_its_name(wired: Wired) -> None:

@@ -1,15 +1,19 @@
 """Asking pods for their load: an answer, or None; never an error, never for long."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.unit.decide.sizing import BEGUN, looked, seen, sized
 
+from serinus_api.conditions import Reason
 from serinus_api.runtime import LoadReport
 from serinus_operator import metrics
 from serinus_operator.metrics import PodMetrics
+from serinus_operator.state import SourceLook
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REPORT = LoadReport(revision="iris-1", in_flight=1, queued=0, arrivals={"direct": 7}, busy_seconds=1.5)
@@ -74,6 +78,91 @@ async def test_answer_of_another_kind_is_unknown(server: PodServer, pods: PodMet
     assert await pods.load(pod()) is None
 
 
+async def test_redirection_is_not_followed(server: PodServer, pods: PodMetrics) -> None:
+    """Whoever runs a pod must not choose whom the operator talks to."""
+
+    async def elsewhere(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "/load"})
+
+    server.answer = elsewhere
+    assert await pods.load(pod()) is None
+    assert server.asked == 1
+
+
+async def test_body_without_an_end_is_not_read_to_the_end(server: PodServer, pods: PodMetrics) -> None:
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while sent < 64 * 1024 * 1024:
+            await response.write(b" " * 65536)
+            sent += 65536
+        return response
+
+    server.answer = endless
+    assert await pods.load(pod()) is None
+    assert sent < 16 * 1024 * 1024
+
+
+async def test_packed_body_is_not_unpacked(server: PodServer, pods: PodMetrics) -> None:
+    async def packed(_: web.Request) -> web.Response:
+        body = gzip.compress(REPORT.model_dump_json(by_alias=True).encode())
+        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+
+    server.answer = packed
+    assert await pods.load(pod()) is None
+
+
+WORDS = REPORT.model_dump_json(by_alias=True)
+NONSENSE = {
+    "requests in flight below zero": WORDS.replace('"inFlight":1', '"inFlight":-1'),
+    "more of them than a float can hold": WORDS.replace('"inFlight":1', f'"inFlight":{10**400}'),
+    "busy time that is no number": WORDS.replace('"busySeconds":1.5', '"busySeconds":NaN'),
+    "endless busy time": WORDS.replace('"busySeconds":1.5', '"busySeconds":Infinity'),
+    "busy time too large for a float": WORDS.replace('"busySeconds":1.5', '"busySeconds":1e999'),
+    "busy time below zero": WORDS.replace('"busySeconds":1.5', '"busySeconds":-0.5'),
+    "arrivals below zero": WORDS.replace('"direct":7', '"direct":-7'),
+    "a word for a number": WORDS.replace('"inFlight":1', '"inFlight":"many"'),
+    "half a report": WORDS[: len(WORDS) // 2],
+    "another encoding": "\ufeff" + WORDS,
+    "a page": "<html>busy</html>",
+    "brackets without end": "[" * 5000,
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("text", NONSENSE.values(), ids=NONSENSE.keys())
+async def test_nonsense_over_http_holds_the_size_and_is_told(
+    server: PodServer, pods: PodMetrics, text: str, status: int
+) -> None:
+    """From the wire to the decision: for half a minute no answer is of any use, and three pods stay three."""
+    assert text != WORDS
+
+    async def odd(_: web.Request) -> web.Response:
+        return web.Response(text=text, status=status)
+
+    server.answer = odd
+    told = await pods.load(pod())
+    memory = BEGUN
+    for second in range(0, 30, 2):
+        found = sized(seen(looked(told, told, told, second=float(second))), memory=memory, now=float(second))
+        memory = found.memory
+        assert found.size == 3
+    assert found.finding
+    assert (found.finding.status, found.finding.verdict.reason) == ("False", Reason.METRICS_UNAVAILABLE)
+
+
+async def test_good_report_with_a_bad_status_is_unknown(server: PodServer, pods: PodMetrics) -> None:
+    async def failing(_: web.Request) -> web.Response:
+        return web.Response(text=WORDS, status=500)
+
+    server.answer = failing
+    assert await pods.load(pod()) is None
+
+
 async def test_pod_that_hangs_is_unknown_after_a_second(
     server: PodServer, pods: PodMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,19 +183,23 @@ async def test_pod_that_is_gone_is_unknown(pods: PodMetrics, monkeypatch: pytest
 
 
 async def test_any_pod_whose_source_changed_speaks_for_all(server: PodServer, pods: PodMetrics) -> None:
-    assert await pods.source_changed([pod("a"), pod("b", None)]) is None
+    assert await pods.look([pod("a")]) == SourceLook()
     server.changed = "another ETag"
-    assert await pods.source_changed([pod("b", None), pod("c")]) == "another ETag"
-    assert await pods.source_changed([]) is None
+    assert await pods.look([pod("a"), pod("b", None), pod("c")]) == SourceLook("another ETag")
+
+
+async def test_pod_that_does_not_answer_leaves_the_source_unknown(server: PodServer, pods: PodMetrics) -> None:
+    assert await pods.look([pod("a"), pod("b", None)]) is None
+    assert await pods.look([]) is None
 
 
 async def test_same_pod_is_not_asked_again_at_once(
     server: PodServer, pods: PodMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        await pods.source_changed([pod("a"), pod("b")])
+        await pods.look([pod("a"), pod("b")])
     assert server.asked == 2
     monkeypatch.setattr(metrics, "SOURCE_SECONDS", 0.0)
     server.changed = "another ETag"
-    assert await pods.source_changed([pod("a"), pod("b")]) == "another ETag"
+    assert await pods.look([pod("a"), pod("b")]) == SourceLook("another ETag")
     assert server.asked == 4

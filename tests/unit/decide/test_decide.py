@@ -1,14 +1,15 @@
-"""The classification: which of the five cases a ModelDeployment is in."""
+"""The classification: which of the six cases a ModelDeployment is in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.decide.subjects import at, listed, observation, record, revision, spec, subject, workload
+from tests.unit.decide.subjects import at, listed, observation, record, resolution, revision, spec, subject, workload
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RejectedSpec, ResolutionPhase, spec_hash
-from serinus_operator.decide import decide, replicas_of
-from serinus_operator.state import Decision, Health, Memory, SourceState, Subject, Verdict
+from serinus_operator.decide import decide
+from serinus_operator.state import Decision, Health, Memory, SourceLook, SourceState, Subject, Verdict
 
 S = revision()
 STABLE = ModelDeploymentStatus(stable_revision=S, revisions=(listed(S),))
@@ -31,6 +32,12 @@ def test_settled_revision_is_kept_and_looked_at_no_more() -> None:
     assert (decision.running, decision.entry, decision.replicas) == ((S,), S, 2)
     assert decision.requeue_seconds is None
     assert decision.memory == Memory()
+
+
+@pytest.mark.parametrize(("size", "words"), [(1, "serves with 1 replica"), (2, "serves with 2 replicas")])
+def test_size_that_serves_is_told_in_the_right_number(size: int, words: str) -> None:
+    seen = observation(**{**SEEN, "workloads": {S: workload(size, size)}})
+    assert decided(subject(spec(replicas=size), STABLE), seen).verdict.message.endswith(words)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,17 @@ def test_paused_model_is_left_as_it_is() -> None:
     assert (decision.health, decision.verdict.reason, decision.frozen) == (Health.PAUSED, Reason.PAUSED, True)
     assert decision.status == status
     assert decision.running == (S, "iris-new")
+
+
+def test_pause_stops_the_clock_of_the_phase() -> None:
+    phase = resolution(ResolutionPhase.PREFLIGHT, since_seconds=30)
+    given = subject(spec(paused=True), ModelDeploymentStatus(resolution=phase))
+    memory = Memory(work=f"u1/{phase.spec_hash}/{phase.phase}", since=100.0)
+    first = decided(given, memory=memory, now=147.0)
+    assert first.status.resolution
+    assert first.status.resolution.since_seconds == 47
+    later = decided(replace(given, status=first.status), memory=first.memory, now=5000.0)
+    assert later.status == first.status, "and it is written once"
 
 
 def test_unsupported_field_is_named_and_stable_kept() -> None:
@@ -113,6 +131,29 @@ def test_retry_opens_a_rejection_once_per_nonce(annotation: str, done: str | Non
         assert decision.status.resolution.attempt == 5, "attempts count on: the old pod may still be there"
 
 
+def test_retry_of_a_model_that_is_fine_is_noted_so_that_it_never_strikes_later() -> None:
+    decision = decided(subject(None, STABLE, retry="1"), observation(**SEEN))
+    assert decision.health is Health.SETTLED
+    assert decision.status.actions.retry == "1"
+
+
+@pytest.mark.parametrize("action", ["promote", "abort", "refresh"])
+def test_action_of_a_later_version_is_named_and_the_model_kept(action: str) -> None:
+    decision = decided(subject(None, STABLE, **{action: "1"}), observation(**SEEN))
+    assert (decision.health, decision.verdict.reason) == (Health.STALLED, Reason.NOT_SUPPORTED)
+    assert decision.verdict.message.startswith(f"serinus.dev/{action}: ")
+    assert (decision.running, decision.entry, decision.frozen) == ((S,), S, False)
+    assert decision.status.actions == STABLE.actions, "it was not carried out"
+
+
+def test_action_of_a_later_version_holds_nothing_up_and_hides_nothing() -> None:
+    status = ModelDeploymentStatus(rejected=(rejected(spec()),))
+    verdict = decided(subject(status=status, abort="1", promote="2")).verdict
+    assert verdict.reason is Reason.LOAD_FAILED
+    assert verdict.message.startswith("bad; serinus.dev/promote, serinus.dev/abort: ")
+    assert decided(subject(MAP, abort="1")).status.resolution
+
+
 @pytest.mark.parametrize(("held", "again"), [("a", False), ("b", True)], ids=["the same bytes", "other bytes"])
 def test_config_map_that_holds_other_bytes_opens_its_rejection(held: str, again: bool) -> None:
     digest = {name: "sha256:" + name * 64 for name in "ab"}
@@ -127,7 +168,7 @@ def test_rejection_of_another_spec_is_no_obstacle() -> None:
 
 
 def test_changed_source_is_a_finding_and_no_failure() -> None:
-    decision = decided(subject(status=STABLE), observation(**SEEN, source_changed="another ETag"))
+    decision = decided(subject(status=STABLE), observation(**SEEN, stable_source=SourceLook("another ETag")))
     assert decision.health is Health.SETTLED
     assert decision.findings[ConditionType.MODEL_RESOLVED].verdict == Verdict(Reason.SOURCE_CHANGED, "another ETag")
 
@@ -142,7 +183,7 @@ def test_record_of_the_resolution_under_way_is_kept() -> None:
 
 @pytest.mark.parametrize(("replicas", "wanted"), [(None, 1), (0, 0), (7, 7)])
 def test_size_that_the_spec_asks_for(replicas: int | None, wanted: int) -> None:
-    assert replicas_of(subject(spec(replicas=replicas))) == wanted
+    assert decided(subject(spec(replicas=replicas))).replicas == wanted
 
 
 def test_deciding_changes_no_argument() -> None:

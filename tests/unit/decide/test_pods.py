@@ -40,12 +40,26 @@ def not_scheduled(message: str | None) -> Any:
     return {"phase": "Pending", "conditions": [{**condition, **({"message": message} if message else {})}]}
 
 
+PULLING = {
+    "phase": "Pending",
+    "conditions": [SCHEDULED, {"type": "PodReadyToStartContainers", "status": "True"}],
+    "containerStatuses": [{"name": "runtime", "image": "x:1", "state": waiting("ContainerCreating")}],
+}
 BACKOFF = waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=runtime pod=x")
-W, F, E = Progress.WAITING, Progress.FAILING, Progress.ENDED
+W, F, E, C = Progress.WAITING, Progress.FAILING, Progress.ENDED, Progress.CREATING
 TABLE: list[tuple[str, Any, Progress, Reason | None, str]] = [
-    ("just made", {}, Progress.STARTING, None, ""),
-    ("scheduled, nothing started", {"phase": "Pending", "conditions": [SCHEDULED]}, Progress.STARTING, None, ""),
-    ("container is created", status(state=waiting("ContainerCreating")), Progress.STARTING, None, ""),
+    ("just made", {}, C, Reason.STARTING, "Pending: the container has not started"),
+    ("scheduled, nothing started", {"phase": "Pending", "conditions": [SCHEDULED]}, C, Reason.STARTING, "Pending"),
+    ("volumes are mounted", status(state=waiting("ContainerCreating")), C, Reason.STARTING, "a volume or the network"),
+    ("image is pulled", PULLING, C, Reason.STARTING, "ContainerCreating: the container has not started, its image x:1"),
+    ("others initialize", status(state=waiting("PodInitializing")), C, Reason.STARTING, "PodInitializing"),
+    (
+        "created anew after a crash",
+        status(state=waiting("ContainerCreating"), last=ended(1, "Error")),
+        F,
+        Reason.CRASH_LOOP,
+        "exit code 1",
+    ),
     ("runs, not ready yet", status("Running", {"running": {}}), Progress.STARTING, None, ""),
     ("ready", status("Running", {"running": {}}, ready="True"), Progress.READY, None, ""),
     (
@@ -168,7 +182,8 @@ TABLE: list[tuple[str, Any, Progress, Reason | None, str]] = [
         status("Failed", ended(137, "OOMKilled", LOADING)),
         E,
         Reason.OUT_OF_MEMORY,
-        "the model needs more than the memory limit of 256 MiB; it was killed while Loading, at a peak of 244 MiB",
+        "the model needs more than the memory limit of 256 MiB; it was killed while Loading"
+        " (peak measured before that: 244 MiB); raise spec.runtime.resources.limits.memory",
     ),
     (
         "killed for memory before a word",
@@ -246,6 +261,40 @@ def test_our_container_is_judged_not_a_sidecar() -> None:
     ours = status("Running", BACKOFF, ended(10, "Error", REFUSED))
     ours["containerStatuses"].insert(0, {"name": "istio-proxy", "state": {"running": {}}, "lastState": {}})
     state = pod_state({"metadata": {"name": "x", "uid": "u"}, "status": ours})
+    assert state.verdict
+    assert state.verdict.reason is Reason.LOAD_FAILED
+
+
+def beside(status: Any, sidecar: Any) -> Any:
+    """The same with the container of a mesh, which keeps the pod running."""
+    found = [{"name": "istio-proxy", "state": sidecar}, *status["containerStatuses"]]
+    return {**status, "phase": "Running", "containerStatuses": found}
+
+
+@pytest.mark.parametrize("sidecar", [{"running": {}}, ended(1, "Error")], ids=["runs on", "has ended"])
+@pytest.mark.parametrize(("words", "reason"), [(PASSED, Reason.PASSED), (REFUSED, Reason.LOAD_FAILED)])
+def test_preflight_ends_with_our_container_whatever_a_sidecar_does(sidecar: Any, words: str, reason: Reason) -> None:
+    given = beside(status("Running", ended(0, "Completed", words)), sidecar)
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "spec": {"restartPolicy": "Never"}, "status": given})
+    assert (state.progress, state.verdict and state.verdict.reason) == (Progress.ENDED, reason)
+
+
+def test_preflight_goes_on_although_a_sidecar_has_ended() -> None:
+    given = beside(status("Running", {"running": {}}), ended(1, "Error", PASSED))
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "spec": {"restartPolicy": "Never"}, "status": given})
+    assert (state.progress, state.verdict) == (Progress.STARTING, None)
+
+
+def test_sidecar_is_not_taken_for_ours_while_ours_has_no_status() -> None:
+    given = {"phase": "Running", "containerStatuses": [{"name": "istio-proxy", "state": ended(1, "Error")}]}
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "spec": {"restartPolicy": "Never"}, "status": given})
+    assert state.progress is Progress.STARTING
+
+
+def test_verdict_counts_for_more_than_the_end_of_the_pod() -> None:
+    """The node shut down after the program had said what it found."""
+    given = status("Failed", ended(10, "Error", REFUSED), reason="Terminated", message="node shutdown")
+    state = pod_state({"metadata": {"name": "x", "uid": "u"}, "status": given})
     assert state.verdict
     assert state.verdict.reason is Reason.LOAD_FAILED
 

@@ -3,7 +3,8 @@
 from serinus_api.conditions import Reason
 from serinus_api.runtime import Phase, PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ResolutionPhase, ResolutionStatus
-from serinus_operator.decide.rollout import Work, advance
+from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.work import Work
 from serinus_operator.state import Memory, Observation, PodState, Progress, Subject, Verdict
 
 

@@ -24,11 +24,15 @@ from tests.unit.decide.subjects import (
 from serinus_api.conditions import FINAL_REASONS, ConditionType, Reason
 from serinus_api.runtime import Phase, PreflightReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, ResolutionPhase, RevisionState
-from serinus_operator.decide.rollout import RETRY_SECONDS, Step, Work, advance, worst
+from serinus_operator.decide.findings import worst
+from serinus_operator.decide.rollout import advance
+from serinus_operator.decide.work import EAGER_RETRY_SECONDS, Step, Work
 from serinus_operator.state import Memory, PodState, Progress, SourceState, Verdict
 
 R, P, V = ResolutionPhase.RESOLVING, ResolutionPhase.PREFLIGHT, ResolutionPhase.PROVISIONING
 MAP = spec(model={"uri": "configmap://iris/model.onnx"})
+PULLED = pod(Progress.CREATING, Verdict(Reason.STARTING, "its image is being pulled"))
+CLOCK = f"u1/{resolution(P).spec_hash}/{P}"
 
 
 def work(phase: ResolutionPhase, given: Any = None, *, now: float = 0.0, **known: Any) -> Work:
@@ -86,7 +90,7 @@ def test_config_map_gives_the_digest() -> None:
 def test_missing_config_map_is_waited_for() -> None:
     missing = Verdict(Reason.NOT_FOUND, "ConfigMap iris does not exist")
     step = advance(work(R, MAP, source=SourceState(problem=missing)))
-    assert (phase_of(step), step.waiting, step.requeue_seconds) == (R, missing, RETRY_SECONDS)
+    assert (phase_of(step), step.waiting, step.requeue_seconds) == (R, missing, EAGER_RETRY_SECONDS)
     assert step.findings[ConditionType.MODEL_RESOLVED].status == "False"
 
 
@@ -164,15 +168,23 @@ def test_final_reason_refuses(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if r not in FINAL_REASONS and r is not Reason.PASSED] + [None])
-def test_any_other_end_is_tried_again_in_15_seconds(reason: Reason | None) -> None:
+def test_any_other_end_is_tried_again_soon(reason: Reason | None) -> None:
     step = advance(work(P, attempt=1, preflight=ended(reason), now=100.0))
     assert phase_of(step) is P
     assert step.resolution
     assert step.resolution.attempt == 2
     assert step.preflight is None
-    assert step.requeue_seconds == RETRY_SECONDS
-    assert step.memory.not_before == 100.0 + RETRY_SECONDS
+    assert step.requeue_seconds == EAGER_RETRY_SECONDS
+    assert step.memory.not_before == 100.0 + EAGER_RETRY_SECONDS
     assert step.waiting
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 5.0), (299, 5.0), (300, 10.0), (86_400, 10.0)])
+def test_what_is_missing_is_looked_for_more_often_at_first(waited: int, pause: float) -> None:
+    missing = advance(work(P, attempt=1, preflight=ended(Reason.NOT_FOUND), since_seconds=waited))
+    assert missing.requeue_seconds == pause
+    no_map = SourceState(problem=Verdict(Reason.NOT_FOUND, "no ConfigMap"))
+    assert advance(work(R, MAP, source=no_map, since_seconds=waited)).requeue_seconds == pause
 
 
 def test_next_attempt_waits_for_its_time_and_shows_the_last_words() -> None:
@@ -184,6 +196,46 @@ def test_next_attempt_waits_for_its_time_and_shows_the_last_words() -> None:
     due = advance(work(P, attempt=2, memory=memory, now=15.0, **last))
     assert due.preflight
     assert due.waiting == Verdict(Reason.NOT_FOUND, "no such file")
+
+
+def waits_for(state: PodState, now: float, **known: Any) -> Step:
+    return advance(work(P, attempt=1, preflight=state, memory=Memory(work=CLOCK, since=0.0), now=now, **known))
+
+
+def test_image_that_is_pulled_for_long_is_waited_for_and_told() -> None:
+    assert waits_for(PULLED, 9).waiting is None
+    assert waits_for(PULLED, 10).waiting == PULLED.verdict
+    assert waits_for(PULLED, 10).findings[ConditionType.MODEL_VALIDATED].status == "Unknown"
+    late = waits_for(PULLED, 5000)
+    assert late.rejected is None
+    assert late.resolution
+    assert late.resolution.deadline_exceeded, "it counts as stalled"
+
+
+def test_verdict_of_the_last_attempt_is_not_hidden_by_the_start_of_the_next() -> None:
+    step = waits_for(PULLED, 100, reason="NotFound", message="no such file")
+    assert step.waiting == Verdict(Reason.NOT_FOUND, "no such file")
+
+
+def test_program_that_starts_at_last_has_its_full_time() -> None:
+    step = waits_for(pod(Progress.STARTING), 5000, reason="Starting", message="pulled", since_seconds=600)
+    assert step.waiting is None
+    assert step.resolution
+    assert (step.resolution.since_seconds, step.resolution.deadline_exceeded) == (0, False)
+    assert step.memory.since == 5000
+
+
+def test_program_that_gives_no_verdict_is_tried_again_after_its_time() -> None:
+    memory = Memory(work=CLOCK, running="p1", running_since=100.0)
+    hangs = pod(Progress.STARTING)
+    before = advance(work(P, attempt=1, preflight=hangs, memory=memory, now=699.0))
+    assert before.resolution
+    assert (before.resolution.attempt, before.preflight is None) == (1, False)
+    after = advance(work(P, attempt=1, preflight=hangs, memory=memory, now=700.0))
+    assert after.resolution
+    assert (after.resolution.attempt, after.preflight) == (2, None)
+    assert after.waiting
+    assert after.waiting.reason is Reason.STARTUP_DEADLINE_EXCEEDED
 
 
 def test_passed_without_a_digest_is_no_pass() -> None:
@@ -223,6 +275,7 @@ DEADLINE: list[tuple[str, Any, Reason | None]] = [
     ("one of two answers", workload(1, 2, pod(Progress.READY)), Reason.CANDIDATE_NOT_READY),
     ("it crashes", workload(0, 2, pod(Progress.FAILING, Verdict(Reason.CRASH_LOOP, "exit 1"))), Reason.CRASH_LOOP),
     ("it has no node", workload(0, 2, pod(Progress.WAITING, Verdict(Reason.UNSCHEDULABLE, "no node"))), None),
+    ("its image is being pulled", workload(0, 2, PULLED), None),
     ("its pods are refused", workload(0, 2, problem=Verdict(Reason.PODS_REFUSED, "quota")), None),
     ("it has no Deployment", None, None),
 ]
@@ -246,10 +299,15 @@ def test_deadline_refuses_what_fails_and_stalls_what_waits(state: Any, reason: R
 def test_failing_pod_counts_for_more_than_a_waiting_one() -> None:
     waits = pod(Progress.WAITING, Verdict(Reason.UNSCHEDULABLE, "no node"), "a")
     fails = pod(Progress.FAILING, Verdict(Reason.CRASH_LOOP, "exit 1"), "b")
-    assert worst((waits, fails)) == fails.verdict
-    assert worst((waits,)) == waits.verdict
-    assert worst((pod(Progress.READY, Verdict(Reason.CRASH_LOOP, "long ago")),)) is None
-    assert worst(()) is None
+    assert worst((waits, fails), 0) == fails.verdict
+    assert worst((waits,), 0) == waits.verdict
+    assert worst((pod(Progress.READY, Verdict(Reason.CRASH_LOOP, "long ago")),), 99) is None
+    assert worst((), 99) is None
+
+
+def test_container_that_is_created_is_worth_a_word_when_that_takes_long() -> None:
+    assert worst((PULLED,), 9) is None
+    assert worst((PULLED,), 10) == PULLED.verdict
 
 
 def test_missing_right_to_make_the_deployment_is_waited_for() -> None:

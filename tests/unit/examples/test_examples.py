@@ -1,15 +1,18 @@
 """The files in `examples/`: what the API server says to each, and that the models in them are what their words say."""
 
 import base64
+import math
 import runpy
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import yaml
+from onnx import numpy_helper
 
 from serinus_api.admission import judge
 
@@ -47,8 +50,8 @@ def test_example_brings_the_object_that_its_uri_names(path: Path) -> None:
     scheme, _, rest = deployment["spec"]["model"]["uri"].partition("://")
     kind = {"configmap": "ConfigMap", "pvc": "PersistentVolumeClaim", "https": None}[scheme]
     if kind:
-        (source,) = objects(path, kind)
-        assert rest.partition("/")[0] == source["metadata"]["name"]
+        sources = objects(path, kind) or objects(EXAMPLES / "iris.yaml", kind)  # which their first lines apply as well
+        assert [rest.partition("/")[0]] == [source["metadata"]["name"] for source in sources]
 
 
 def test_written_manifests_are_what_the_script_writes(
@@ -88,6 +91,16 @@ def test_improved_model_is_better(train: dict[str, Any]) -> None:
 def test_broken_model_does_not_load() -> None:
     with pytest.raises(Exception, match="protobuf parsing failed"):
         onnxruntime.InferenceSession(model(EXAMPLES / "iris" / "broken.yaml"))
+
+
+def test_small_file_asks_for_more_memory_than_its_limit(train: dict[str, Any]) -> None:
+    path = EXAMPLES / "iris" / "too-large.yaml"
+    (shape,) = onnx.load_from_string(model(path)).graph.initializer
+    numbers = math.prod(numpy_helper.to_array(shape).tolist())
+    (deployment,) = objects(path, "ModelDeployment")
+    assert deployment["spec"]["runtime"]["resources"]["limits"]["memory"] == "512Mi"
+    assert 4 * numbers == 2 << 30
+    assert len(model(path)) < 300
 
 
 def test_digest_pins_are_those_of_the_first_model(train: dict[str, Any]) -> None:

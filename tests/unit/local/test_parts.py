@@ -12,7 +12,7 @@ from serinus_api.admission import judge
 from serinus_api.local import fields_without_cluster
 from serinus_api.v1alpha1 import ModelDeploymentSpec
 from serinus_operator.cluster import store
-from serinus_operator.cluster.errors import Unavailable
+from serinus_operator.cluster.errors import Unwritable
 from serinus_operator.cluster.files import Files, StateError
 from serinus_operator.cluster.merge import merged, three_way
 from serinus_operator.cluster.port import CONFIG_MAP, EVENT
@@ -21,7 +21,7 @@ from serinus_operator.decide.pods import pod_state
 from serinus_operator.local.addresses import Addresses
 from serinus_operator.local.lock import StateInUse, StateLock
 from serinus_operator.local.memory import Groups
-from serinus_operator.local.podstatus import PodFacts, pod_status, terminated
+from serinus_operator.local.podstatus import PodFacts, pod_status, terminated, with_memory
 from serinus_operator.sources import parse_source
 from serinus_operator.state import Progress
 
@@ -60,6 +60,36 @@ def test_control_group_of_version_two_beside_our_own(tmp_path: Path) -> None:
     assert list(own.iterdir()) == []
 
 
+def test_how_limits_are_kept_is_told(tmp_path: Path) -> None:
+    groups = Groups("x", root=tmp_path, membership="")
+    assert groups.told == "Memory limits are kept by a look every 50 ms, as no control group may be made here"
+    groups.folder = tmp_path / "mine"
+    assert groups.told == f"Memory limits are kept by control groups below {tmp_path}/mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "peak", "told"),
+    [
+        (
+            '{"phase": "Loading", "peakBytes": 1, "limitBytes": 2}',
+            600 << 20,
+            "while Loading (peak measured before that: 600 MiB)",
+        ),
+        ('{"phase": "Loading", "peakBytes": 1, "limitBytes": 2}', None, "while Loading; raise"),
+        ("", 600 << 20, "while Starting (peak measured before that: 600 MiB)"),
+        ("no report", None, "while Starting; raise"),
+    ],
+    ids=["what was measured counts", "not what the program took for its own", "no word", "other words"],
+)
+def test_out_of_memory_is_told_with_the_limit_that_holds(words: str, peak: int | None, told: str) -> None:
+    said = with_memory(words, 512 << 20, peak)
+    ended = terminated(-9, out_of_memory=True, message=said, started=NOW, now=LATER)
+    status = pod_status(PodFacts(phase="Failed").ended(ended), "image", {}, NOW)
+    verdict = pod_state({"metadata": {"name": "p", "uid": "u"}, "status": status}).verdict
+    assert verdict is not None
+    assert f"the memory limit of 512 MiB; it was killed {told}" in verdict.message
+
+
 def test_status_of_a_pod_is_what_decide_reads() -> None:
     def seen(facts: PodFacts) -> tuple[Progress, str | None]:
         meta = {"name": "p", "uid": "u"}
@@ -71,7 +101,7 @@ def test_status_of_a_pod_is_what_decide_reads() -> None:
     crashed = terminated(-11, out_of_memory=False, message="", started=NOW, now=LATER)
     assert crashed["exitCode"] == 139
     assert seen(PodFacts(unschedulable='persistentvolumeclaim "a" not found')) == (Progress.WAITING, "NotFound")
-    assert seen(PodFacts().waiting("ContainerCreating")) == (Progress.STARTING, None)
+    assert seen(PodFacts().waiting("ContainerCreating")) == (Progress.CREATING, "Starting")
     assert seen(PodFacts().waiting("CreateContainerConfigError", "x"))[1] == "ContainerConfigError"
     assert seen(running) == (Progress.STARTING, None)
     assert seen(PodFacts(phase="Running", ready=True, state=running.state)) == (Progress.READY, None)
@@ -110,7 +140,7 @@ def test_write_that_fails_is_told_with_the_file_and_changes_nothing(tmp_path: Pa
     (tmp_path / "full").write_text("not a folder")
     cluster = ProcessCluster(tmp_path / "full")
     given = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}
-    with pytest.raises(Unavailable, match=r"cannot write .*/a\.json: Not a directory"):
+    with pytest.raises(Unwritable, match=r"cannot write .*/a\.json: Not a directory"):
         asyncio.run(cluster.user_apply(given))
     assert cluster.find(CONFIG_MAP, "default", "a") is None
 

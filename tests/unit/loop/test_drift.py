@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.defaults import defaulted
 
-from serinus_operator.drift import differs
+from serinus_operator.drift import changed_field, differs
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -165,3 +165,25 @@ def test_nothing_differs_from_itself_and_nothing_is_changed(value: Any) -> None:
 @given(json_values, json_values)
 def test_any_two_values_can_be_compared(wanted: Any, live: Any) -> None:
     assert differs(wanted, live) in (True, False)
+
+
+FIELDS: list[tuple[str, Any, Any, str | None]] = [
+    ("the same", {"a": 1}, {"a": 1}, None),
+    ("another value", {"a": {"b": 1}}, {"a": {"b": 2}}, "a.b"),
+    ("a field that is gone", {"a": {"b": 1}}, {"a": {}}, "a.b"),
+    ("an addition", {"a": {"command": None}, "b": [1]}, {"a": {"command": ["x"]}, "b": [1, 2]}, "a.command"),
+    ("additions alone", {"a": {"image": "x"}, "b": [1]}, {"a": {"image": "x", "command": ["x"]}, "b": [2, 1]}, None),
+    ("a sidecar before ours", {"c": [{"name": "r", "v": 1}]}, {"c": [{"name": "m"}, {"name": "r", "v": 1}]}, None),
+    ("ours beside a sidecar", {"c": [{"name": "r", "v": 1}]}, {"c": [{"name": "m"}, {"name": "r", "v": 2}]}, "c[r].v"),
+    ("ours is gone", {"c": [{"name": "r", "v": 1}]}, {"c": [{"name": "m"}]}, "c[r]"),
+    ("nameless items", {"c": [{"x": 1}, {"x": 2}]}, {"c": [{"x": 1, "y": 1}, {"x": 3}]}, "c[1].x"),
+    ("an item that is gone", {"c": ["ALL"]}, {"c": []}, "c[0]"),
+    ("quantities of one size", {"limits": {"cpu": "1"}, "z": 1}, {"limits": {"cpu": "1000m"}, "z": 2}, "z"),
+    ("quantities of two sizes", {"limits": {"cpu": "1"}}, {"limits": {"cpu": "2"}}, "limits.cpu"),
+    ("the size", {"replicas": 1, "a": 1}, {"replicas": 2, "a": 2}, "a"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "live", "path"), [row[1:] for row in FIELDS], ids=[row[0] for row in FIELDS])
+def test_field_of_ours_that_has_another_value_is_named(wanted: Any, live: Any, path: str | None) -> None:
+    assert changed_field(wanted, live) == path

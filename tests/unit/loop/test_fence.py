@@ -309,3 +309,25 @@ def test_keys_are_looked_at_again_each_time_the_fence_is_acquired() -> None:
         return acquired
 
     assert run(story()) == 2
+
+
+def test_time_of_acquiring_stays_while_the_holder_is_the_same() -> None:
+    async def story() -> None:
+        cluster = FakeCluster()
+        loop = asyncio.get_running_loop()
+        one, two = fence(Line(cluster), "pod-1"), fence(Line(cluster), "pod-2")
+        first = loop.create_task(one.run())
+        await until(one.held)
+        taken = lease(cluster)
+        await asyncio.sleep(10)
+        renewed = lease(cluster)
+        assert renewed["renewTime"] > taken["renewTime"]
+        assert renewed["acquireTime"] == taken["acquireTime"]
+        await stop(first)
+        assert lease(cluster)["acquireTime"] == taken["acquireTime"], "nobody has acquired it by a release"
+        second = loop.create_task(two.run())
+        await until(two.held)
+        assert lease(cluster)["acquireTime"] > taken["acquireTime"]
+        await stop(second)
+
+    run(story())

@@ -18,12 +18,19 @@ class Stub:
 
     def __init__(self, end: float | Exception | None = None, *, held: bool = True) -> None:
         self.end, self._held, self.passes = end, held, 0
+        self.told: list[Exception] = []
+        self.deaf = False
 
     async def reconcile(self, key: Key) -> float | None:
         self.passes += 1
         if isinstance(self.end, Exception):
             raise self.end
         return self.end
+
+    async def report_bug(self, key: Key, error: Exception) -> None:
+        self.told.append(error)
+        if self.deaf:
+            raise KeyError("the same bug again")
 
     def held(self) -> bool:
         return self._held
@@ -85,3 +92,42 @@ async def test_bug_is_logged_with_its_traceback_and_retried(caplog: pytest.LogCa
     assert record.key == "ml/iris"
     assert record.exc_info
     assert count(telemetry, "error") == 1
+
+
+async def strike(work: Guard, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(RetryLater):
+            await work(IRIS)
+
+
+async def test_bug_is_told_from_its_second_time_in_a_row() -> None:
+    stub = Stub(ZeroDivisionError("oops"))
+    work, _ = guard(stub)
+    await strike(work)
+    assert stub.told == []
+    await strike(work, 2)
+    assert [type(error) for error in stub.told] == [ZeroDivisionError, ZeroDivisionError]
+
+
+async def test_pass_that_ends_well_starts_the_count_anew_and_an_outage_does_not() -> None:
+    stub = Stub(ZeroDivisionError("oops"))
+    work, _ = guard(stub)
+    await strike(work)
+    stub.end = None
+    await work(IRIS)
+    stub.end = ZeroDivisionError("oops")
+    await strike(work)
+    assert stub.told == []
+    stub.end = Unavailable("x")
+    await strike(work)
+    stub.end = ZeroDivisionError("oops")
+    await strike(work)
+    assert len(stub.told) == 1
+
+
+async def test_bug_that_cannot_be_told_is_retried_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    stub = Stub(ZeroDivisionError("oops"))
+    stub.deaf = True
+    work, _ = guard(stub)
+    await strike(work, 2)
+    assert caplog.records[-1].message == "Failure not told"

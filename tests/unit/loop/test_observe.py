@@ -36,7 +36,7 @@ def test_what_is_missing_is_named(manifest: dict[str, Any] | None, words: str) -
 
 def deployment(status: dict[str, Any]) -> dict[str, Any]:
     meta = {"name": "iris-1", "uid": "u", "generation": 2}
-    return {"metadata": meta, "spec": {"replicas": 3}, "status": status}
+    return {"metadata": {**meta, "resourceVersion": "1"}, "spec": {"replicas": 3}, "status": status}
 
 
 @pytest.mark.parametrize(

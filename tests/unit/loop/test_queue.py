@@ -195,6 +195,49 @@ async def test_news_of_a_failing_key_bring_it_forward() -> None:
     assert work.gaps() == [pytest.approx(1.0)]
 
 
+async def test_nudge_is_as_good_as_an_add_for_a_key_that_is_well() -> None:
+    work = Work(seconds=1)
+    async with running(work) as queue:
+        queue.nudge(A)
+        await asyncio.sleep(0.5)
+        for _ in range(3):
+            queue.nudge(A)  # while it is worked on: once more afterwards
+        await asyncio.sleep(10)
+        queue.add_after(A, 50)
+        queue.nudge(A)
+        await asyncio.sleep(200)
+    assert work.gaps() == [pytest.approx(1.0), pytest.approx(9.5)]
+
+
+async def test_nudges_do_not_shorten_the_back_off() -> None:
+    """The collector nudges every two seconds, the look at the gateways every one: an outage must not be hammered."""
+    work = Work(seconds=0.3)
+    work.results = [RetryLater() for _ in range(9)]
+    async with running(work) as queue:
+        queue.add(A)
+        for _ in range(900):
+            await asyncio.sleep(0.1)
+            queue.nudge(A)
+            if len(work.began) == 10:
+                break
+    waits = [gap - 0.3 for gap in work.gaps()]
+    assert len(waits) == 9
+    for failures, wait in enumerate(waits, start=1):
+        nominal = min(LAST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
+        assert 0.75 * nominal - 1e-6 <= wait <= 1.25 * nominal + 1e-6, failures
+
+
+async def test_nudges_count_again_once_a_pass_has_succeeded() -> None:
+    work = Work()
+    work.results = [RetryLater(30.0)]
+    async with running(work) as queue:
+        queue.add(A)
+        await asyncio.sleep(31)
+        queue.nudge(A)
+        await asyncio.sleep(1)
+    assert work.gaps() == [pytest.approx(30.0), pytest.approx(1.0)]
+
+
 async def test_oldest_key_that_waits_is_known() -> None:
     work = Work(seconds=1000)
     async with running(work, workers=1) as queue:

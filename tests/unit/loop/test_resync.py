@@ -8,8 +8,8 @@ from tests.fakes.cluster import FakeCluster
 from tests.fakes.world import config_map, model
 
 from serinus_operator.cache import Cache
-from serinus_operator.cluster.errors import Unavailable
-from serinus_operator.cluster.port import MODEL_DEPLOYMENT
+from serinus_operator.cluster.errors import Denied, Unavailable
+from serinus_operator.cluster.port import MODEL_DEPLOYMENT, POD, Kind
 from serinus_operator.queue import Key, WorkQueue
 from serinus_operator.resync import Resync
 
@@ -101,3 +101,32 @@ async def test_objects_that_are_not_ours_are_not_listed() -> None:
         loop.cluster.put({**config_map("x", b"x"), "kind": "Service", "spec": {"ports": []}})
         await asyncio.sleep(1)
         assert not loop.cache._objects
+
+
+async def test_watch_that_is_denied_is_noted_and_told_when_it_is_regained() -> None:
+    """The first check comes after the first list, and the second within a quarter of the period."""
+    loop = Loop()
+    allowed: dict[str, bool] = {"pods": False}
+    regained: list[float] = []
+
+    async def check_watch(kind: Kind) -> None:
+        if not allowed.get(kind.resource, True):
+            raise Denied("watch", kind.resource)
+        if kind is MODEL_DEPLOYMENT:
+            raise Unavailable("says nothing of a right")
+
+    loop.resync.check_watch = check_watch
+    loop.resync.on_watch_regained = lambda: regained.append(asyncio.get_running_loop().time())
+    async with loop:
+        loop.cluster.put(model())
+        await asyncio.sleep(20)
+        assert list(loop.cache.denied) == [("watch", POD)]
+        assert "may not watch pods" in str(loop.cache.denied["watch", POD])
+        assert loop.seen, "the keys are looked at, so that every model tells it"
+        assert regained == []
+        allowed["pods"] = True
+        await asyncio.sleep(16)
+        assert len(regained) == 1
+        assert not loop.cache.denied
+        await asyncio.sleep(200)
+        assert len(regained) == 1

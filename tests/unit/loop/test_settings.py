@@ -34,6 +34,7 @@ def test_everything_can_be_set() -> None:
             "SERINUS_METRICS_PORT": "91",
             "SERINUS_LEASE_NAME": "lease",
             "SERINUS_DOWNLOAD_ALLOW_HOSTS": "minio.storage:9000",
+            "SERINUS_DOWNLOAD_MAX_BYTES": "8589934592",
             "SERINUS_OPERATOR_POD_LABELS": "app=serinus,tier=ops",
         }
     )
@@ -51,6 +52,7 @@ def test_everything_can_be_set() -> None:
         metrics_port=91,
         lease_name="lease",
         allow_hosts=("minio.storage:9000",),
+        max_download_bytes=8 * 1024**3,
         operator_pod_labels={"app": "serinus", "tier": "ops"},
     )
 
@@ -62,6 +64,8 @@ def test_everything_can_be_set() -> None:
         ("SERINUS_RUNTIME_IMAGE_PULL_POLICY", "Sometimes"),
         ("SERINUS_LOG_FORMAT", "xml"),
         ("SERINUS_LOG_LEVEL", "CHATTY"),
+        ("SERINUS_DOWNLOAD_MAX_BYTES", "2Gi"),
+        ("SERINUS_DOWNLOAD_MAX_BYTES", "2.147483648e+09"),
         ("SERINUS_WORKERS", "0"),
         ("SERINUS_WORKERS", "-1"),
         ("SERINUS_WORKERS", "four"),

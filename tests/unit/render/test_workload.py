@@ -63,6 +63,18 @@ def test_pod_is_told_what_it_serves() -> None:
     assert (config.limits.max_concurrency, config.limits.max_queue) == (3, 6)
 
 
+@pytest.mark.parametrize(
+    ("uri", "bound"),
+    [("https://models.example/a.onnx", 4096), ("pvc://models/a.onnx", 2 * 1024**3), ("configmap://a/b", 2 * 1024**3)],
+)
+def test_bound_of_the_operator_is_told_to_downloads_alone(uri: str, bound: int) -> None:
+    options = RenderOptions(max_download_bytes=4096)
+    container = preflight_spec(subject(spec(model={"uri": uri})), "iris-1", DIGEST, "runtime:1", options)["containers"][
+        0
+    ]
+    assert told(container).source.max_bytes == bound
+
+
 def test_configuration_holds_only_what_differs_from_the_defaults() -> None:
     """Another version of the operator must not make another template of the same spec."""
     value = next(e["value"] for e in template()["spec"]["containers"][0]["env"] if e["name"] == CONFIG_ENV)

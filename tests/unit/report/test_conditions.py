@@ -18,6 +18,7 @@ BAD = Verdict(Reason.LOAD_FAILED, "bad")
 READY = Verdict(Reason.READY, "iris-1 serves")
 PAUSED = Verdict(Reason.PAUSED, "paused")
 DENIED = Verdict(Reason.RBAC_DENIED, "may not create services")
+INVALID = Verdict(Reason.REJECTED_BY_API_SERVER, 'unknown field "spec.affinity.x"')
 TAKEN = Verdict(Reason.NAME_CONFLICT, "Service iris exists")
 
 
@@ -89,6 +90,14 @@ TABLE: list[tuple[str, Decision, Verdict | None, tuple[str, str], str | None, st
     ),
     ("stalled, a right is missing", decision(Health.STALLED, BAD), DENIED, ("False", "RBACDenied"), None, "RBACDenied"),
     ("the name is taken", decision(Health.WORKING, WORKING), TAKEN, ("False", "NameConflict"), None, "NameConflict"),
+    (
+        "settled, but a child is invalid",
+        decision(Health.SETTLED, READY, S),
+        INVALID,
+        ("False", "RejectedByAPIServer"),
+        None,
+        "RejectedByAPIServer",
+    ),
 ]
 
 
@@ -178,3 +187,11 @@ def test_change_of_status_or_reason_is_news_and_of_words_is_not() -> None:
     assert len(changed([known], [known.model_copy(update={"reason": "B"})])) == 1
     assert len(changed([known], [known.model_copy(update={"status": "True"})])) == 1
     assert len(changed([], [known])) == 1
+
+
+@pytest.mark.parametrize("failure", [TAKEN, INVALID], ids=lambda v: v.reason)
+def test_new_spec_is_not_stalled_by_what_the_old_one_ran_into(failure: Verdict) -> None:
+    """Whoever waits for the new generation would give up before it has been tried."""
+    found = conditions(decision(Health.WORKING, WORKING), failure, failure_is_old=True)
+    assert (found["Ready"].status, found["Reconciling"].reason) == ("False", failure.reason)
+    assert "Stalled" not in found

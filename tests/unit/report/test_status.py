@@ -6,19 +6,26 @@ import pytest
 from tests.unit.decide.subjects import DIGEST, at, listed, observation, subject, workload
 
 from serinus_api.conditions import Reason
-from serinus_api.v1alpha1 import ModelDeploymentStatus
+from serinus_api.v1alpha1 import ModelDeploymentStatus, ScalingStatus
 from serinus_operator.report.status import build_status
 from serinus_operator.report.write import status_manifest
 from serinus_operator.state import Decision, Health, Memory, Verdict
 
 
-def built(status: ModelDeploymentStatus, *running: str, replicas: int = 2, **known: Any) -> ModelDeploymentStatus:
+def built(
+    status: ModelDeploymentStatus,
+    *running: str,
+    replicas: int = 2,
+    scaling: ScalingStatus | None = None,
+    **known: Any,
+) -> ModelDeploymentStatus:
     decision = Decision(
         status,
         Memory(),
         Health.WORKING,
         Verdict(Reason.RECONCILING, "x"),
         replicas=replicas,
+        scaling=scaling,
         running=running,
         entry=running[0] if running else None,
     )
@@ -56,6 +63,19 @@ def test_columns_are_filled_when_nothing_answers(known: dict[str, Any]) -> None:
     status = built(STABLE, "s", **known)
     assert status.summary
     assert (status.summary.weight, status.summary.replicas) == ("0%", "0/2")
+
+
+def test_state_has_the_time_since_when_it_is_so() -> None:
+    scaling = ScalingStatus(engine="Builtin", state="Awake", desired_replicas=3, message="2 → 3: x")
+    first = built(STABLE, "s", scaling=scaling, workloads={"s": workload(2)})
+    assert first.scaling
+    assert (first.scaling.since, first.scaling.ready_replicas) == ("2026-05-01T09:00:00Z", 2)
+    assert first.summary
+    assert first.summary.engine == "Builtin"
+    before = STABLE.model_copy(update={"scaling": first.scaling.model_copy(update={"since": "2026-01-01T00:00:00Z"})})
+    again = built(before, "s", scaling=scaling, workloads={"s": workload(2)})
+    assert again.scaling
+    assert again.scaling.since == "2026-01-01T00:00:00Z"
 
 
 def test_model_without_a_revision_has_columns_and_no_url() -> None:

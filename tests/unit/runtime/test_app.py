@@ -154,13 +154,15 @@ async def test_a_neighbour_that_is_only_looked_at_counts_for_nothing() -> None:
     assert "_count" not in client.metrics.render()
 
 
-async def test_a_pod_that_drains_is_not_ready_in_any_tongue() -> None:
+async def test_a_pod_that_drains_wants_no_new_traffic_but_its_model_still_answers() -> None:
     client = Client(GOOD)
     client.neighbour.go_on.set()
     client.app.draining = True
-    for path in ("/v2/health/ready", "/v2/models/m/ready", "/readyz"):
+    for path in ("/v2/health/ready", "/readyz"):
         start, _ = await client.ask("GET", path)
         assert start["status"] == 503, path
+    start, body = await client.ask("GET", "/v2/models/m/ready")
+    assert (start["status"], json.loads(body["body"])["ready"]) == (200, True)
     start, _ = await client.ask("POST", INFER)
     assert start["status"] == 200
 

@@ -63,6 +63,16 @@ def test_without_a_quota_all_cpus_of_the_process_count(tmp_path: Path, text: str
     assert ControlGroup(V2, files(tmp_path, cpu_DOT_max=text)).cpus() == len(os.sched_getaffinity(0))
 
 
+def test_processor_time_is_read_in_both_versions(tmp_path: Path) -> None:
+    two = files(tmp_path / "two", cpu_DOT_stat="usage_usec 1500000\nuser_usec 1\nsystem_usec 2\n")
+    assert ControlGroup(V2, two).cpu_seconds() == 1.5
+    path = tmp_path / "one" / "cpu,cpuacct" / "cpuacct.usage"
+    path.parent.mkdir(parents=True)
+    path.write_text("2500000000\n")
+    assert ControlGroup(V1, tmp_path / "one").cpu_seconds() == 2.5
+    assert ControlGroup(V2, tmp_path / "none").cpu_seconds() is None
+
+
 def test_without_control_groups_the_process_is_asked(tmp_path: Path) -> None:
     group = ControlGroup("", tmp_path)
     assert group.memory_limit() is None

@@ -80,7 +80,7 @@ def test_the_model_is_told_once_it_is_served() -> None:
 async def test_the_load_report_is_the_operators_view() -> None:
     clock = Clock()
     gate = Gate(2, 0, clock)
-    metrics = Metrics("iris-1", gate)
+    metrics = Metrics("iris-1", gate, lambda: 0.25, clock)
     metrics.arrivals["split"] += 2
     await gate.enter(1)
     clock.now = 1.5
@@ -92,5 +92,23 @@ async def test_the_load_report_is_the_operators_view() -> None:
         "queued": 0,
         "arrivals": {"direct": 0, "split": 2, "match": 0, "shadow": 0},
         "busySeconds": 1.5,
+        "uptimeSeconds": 1.5,
+        "cpuSeconds": 0.25,
+        "latencyCounts": (0,) * 50,
         "sourceChanged": "size was 1 and is 2",
     }
+
+
+def test_latencies_are_those_of_answers_and_of_what_came_too_late() -> None:
+    metrics = Metrics("iris-1", Gate(1, 1))
+    for via, code, seconds in (
+        ("direct", 200, 0.0003),
+        ("split", 200, 0.0003),
+        ("direct", 503, 500.0),
+        ("direct", 429, 0.0001),
+        ("direct", 400, 0.0001),
+    ):
+        metrics.observe(via, code, seconds)
+    counts = metrics.load_report().latency_counts
+    assert counts
+    assert (counts[4], counts[-1], sum(counts)) == (2, 1, 3)

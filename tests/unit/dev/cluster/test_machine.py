@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from dev.cluster import api, cgroups, mounts, packages, strays
+from dev.cluster.console import ClusterError
 from dev.cluster.paths import Layout, layout
 
 HOME = Path("/home/me")
@@ -34,6 +35,45 @@ def test_missing_packages_are_named_once_in_order() -> None:
     assert packages.missing({"ip": "iproute2"}, present.__contains__) == ()
     needed = {"runc": "runc", "ctr": "containerd", "containerd": "containerd", "ip": "iproute2"}
     assert packages.missing(needed, present.__contains__) == ("containerd", "runc")
+
+
+@pytest.fixture
+def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is all of PATH, with an apt-get and a dpkg-deb that write down what they are asked."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    scripts = {
+        "apt-get": 'if [ "$1" = download ]; then : > "$3_1.0_amd64.deb"; fi',
+        "dpkg-deb": '/bin/mkdir -p "$3/usr/sbin"; : > "$3/usr/sbin/$2.program"',
+    }
+    for name, text in scripts.items():
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {programs}/asked\n{text}\n')
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    return programs
+
+
+def test_package_is_unpacked_once_and_never_installed(debian: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        folder = packages.unpacked("nginx", tmp_path / "cache")
+    assert folder == tmp_path / "cache" / "nginx"
+    assert (folder / "usr" / "sbin" / "nginx_1.0_amd64.deb.program").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["nginx"]
+    asked = (debian / "asked").read_text().splitlines()
+    assert [line for line in asked if "update" not in line] == [
+        "apt-get download -qq nginx",
+        "dpkg-deb --extract nginx_1.0_amd64.deb nginx",
+    ]
+
+
+def test_package_that_cannot_be_downloaded_is_said_so(debian: Path, tmp_path: Path) -> None:
+    (debian / "apt-get").write_text("#!/bin/sh\n[ $1 = update ] || { echo 'E: no such package' >&2; exit 100; }\n")
+    with pytest.raises(ClusterError, match="no such package"):
+        packages.unpacked("nginx", tmp_path / "cache")
+    (debian / "apt-get").unlink()
+    with pytest.raises(ClusterError, match="no apt-get here to download nginx with"):
+        packages.unpacked("nginx", tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_mounts_are_listed_last_first_with_their_blanks() -> None:

@@ -9,9 +9,7 @@ from dev.cluster import process
 from dev.cluster.paths import Layout
 from dev.cluster.waiting import holds_within
 
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
-)
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_inputs_of_our_images_exist_and_are_copied_by_the_dockerfile(recipe: con
 
 def test_references_name_both_images_without_latest() -> None:
     names = content.references()
-    assert set(names) == {"operator", "runtime"}
+    assert set(names) == {"operator", "runtime", "gateway"}
     assert all(len(name.partition(":")[2]) == content.TAG_LENGTH for name in names.values())
 
 

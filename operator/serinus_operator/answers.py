@@ -1,0 +1,39 @@
+"""How a report of a pod or a gateway is fetched: one request, bounded in every way. I/O; decides nothing.
+
+Pods run what their users brought, so an answer may be anything: another status, a redirection to somewhere else, a body
+without an end, one that unpacks to gigabytes. Whatever is not a report in time is None: unknown, not zero.
+"""
+
+from typing import TypeVar
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+
+OK = 200
+Report = TypeVar("Report", bound=BaseModel)
+
+
+def session(seconds: float) -> aiohttp.ClientSession:
+    """Connections for such requests, each of which may take so long. A body comes as it was sent, never unpacked."""
+    connector = aiohttp.TCPConnector(limit=0)  # waiting for a connection would count as silence
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=False, auto_decompress=False)
+
+
+async def fetch(
+    session: aiohttp.ClientSession, host: str, port: int, path: str, shape: type[Report], *, most: int
+) -> Report | None:
+    """The report at an address, or None. `most` bytes are read."""
+    place = f"[{host}]" if ":" in host else host
+    body = bytearray()
+    try:
+        async with session.get(f"http://{place}:{port}{path}", allow_redirects=False) as response:
+            if response.status != OK:
+                return None
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > most:
+                    return None
+        return shape.model_validate_json(bytes(body))
+    except (aiohttp.ClientError, TimeoutError, ValidationError):
+        return None
