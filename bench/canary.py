@@ -122,7 +122,10 @@ class Pods:
     def readings(self) -> list[Reading]:
         """What a scrape says."""
         rows = zip(("stable", "candidate"), self._counts, self._latency.tolist(), strict=True)
-        return [Reading(name, name, Tally(*counts, tuple(latency))) for name, counts, latency in rows]
+        return [
+            Reading(name, name, Tally(answers=answers, errors=errors, latency=tuple(latency)))
+            for name, (answers, errors), latency in rows
+        ]
 
 
 def ours(trace: Trace) -> End:

@@ -78,6 +78,9 @@ class Reason(StrEnum):
     # RolloutHealthy
     PROGRESSING = "Progressing"
     CANDIDATE_NOT_READY = "CandidateNotReady"
+    ANALYSIS_FAILED = "AnalysisFailed"
+    HELD = "Held"
+    ABORTED = "Aborted"
 
     # ScalingActive
     METRICS_AVAILABLE = "MetricsAvailable"

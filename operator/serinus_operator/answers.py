@@ -24,6 +24,15 @@ async def fetch(
     session: aiohttp.ClientSession, host: str, port: int, path: str, shape: type[Report], *, most: int
 ) -> Report | None:
     """The report at an address, or None. `most` bytes are read."""
+    body = await fetch_bytes(session, host, port, path, most=most)
+    try:
+        return None if body is None else shape.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+async def fetch_bytes(session: aiohttp.ClientSession, host: str, port: int, path: str, *, most: int) -> bytes | None:
+    """The bytes at an address, or None."""
     place = f"[{host}]" if ":" in host else host
     body = bytearray()
     try:
@@ -34,6 +43,6 @@ async def fetch(
                 body += chunk
                 if len(body) > most:
                     return None
-        return shape.model_validate_json(bytes(body))
-    except (aiohttp.ClientError, TimeoutError, ValidationError):
+        return bytes(body)
+    except (aiohttp.ClientError, TimeoutError):
         return None

@@ -1,5 +1,7 @@
 """Asks the pods of each model that is scaled by demand for their load, every two seconds. I/O; decides nothing.
 
+While a candidate is tried in steps, the pods are asked for their metrics as well, whoever sizes the model.
+
 All pods at once, a second each at most; nobody else's, and none while the operator is not the active one. The last look
 at each model is kept for `observe`, and its key goes on the queue. A model without ready pods is not looked at: what
 its pods are waiting for is an event.
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 
 from serinus_api import names
 from serinus_api.runtime import LoadReport
+from serinus_api.v1alpha1 import RolloutPhase
 from serinus_operator.cache import Cache
 from serinus_operator.clock import read_clocks
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT, POD, Manifest
@@ -20,8 +23,12 @@ from serinus_operator.loads import LoadSample, PodLoad
 from serinus_operator.queue import Key
 from serinus_operator.state import Instant, Progress
 
+SETTLED = (RolloutPhase.STABLE, RolloutPhase.ABORTED)
+
 AskLoad = Callable[[Manifest], Awaitable[LoadReport | None]]
 """Asks one pod; None where it does not answer in time (`metrics.PodMetrics.load`)."""
+AskPage = Callable[[Manifest], Awaitable[str | None]]
+"""The same for its metrics (`metrics.PodMetrics.page`)."""
 
 
 @dataclass(slots=True)
@@ -30,6 +37,7 @@ class Collector:
 
     cache: Cache
     ask: AskLoad
+    ask_page: AskPage
     enqueue: Callable[[Key], None]
     active: Callable[[], bool] = lambda: True
     """Whether this process may act; one that only stands by need not know."""
@@ -46,7 +54,7 @@ class Collector:
             await asyncio.sleep(max(0.0, began + TICK_SECONDS - loop.time()))
 
     async def look(self) -> None:
-        """Once at every model that is scaled by demand."""
+        """Once at every model that is scaled by demand, or rolled out in steps."""
         keys = [key for key in self.cache.keys(MODEL_DEPLOYMENT) if self._follows(key)]
         self.samples = {key: sample for key, sample in self.samples.items() if key in keys}
         await asyncio.gather(*(self._look_at(key) for key in keys))
@@ -65,21 +73,24 @@ class Collector:
             scaling.get("engine", "Builtin") == "Builtin" or scaling.get("minReplicas") == 0
         )
         asleep = status.get("scaling", {}).get("state") == "Asleep"
-        return by_us and not asleep and not spec.get("paused")
+        return (by_us or _in_steps(manifest)) and not asleep and not spec.get("paused")
 
     async def _look_at(self, key: Key) -> None:
         pods = list(self._ready_pods(key))
         if not pods:
             return
         reports = await asyncio.gather(*(self.ask(pod) for pod in pods))
+        judged = _in_steps(self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name) or {})
+        pages = await asyncio.gather(*(self.ask_page(pod) for pod in pods)) if judged else [None] * len(pods)
         told = tuple(
             PodLoad(
                 uid=pod["metadata"]["uid"],
                 name=pod["metadata"]["name"],
                 revision=pod["metadata"]["labels"].get(names.LABEL_REVISION, ""),
                 report=report,
+                page=page,
             )
-            for pod, report in zip(pods, reports, strict=True)
+            for pod, report, page in zip(pods, reports, pages, strict=True)
         )
         self.samples[key] = LoadSample(self.clock().monotonic, told)
         self.enqueue(key)
@@ -90,3 +101,9 @@ class Collector:
             serves = meta["labels"].get(names.LABEL_ROLE) == names.ROLE_SERVING and "deletionTimestamp" not in meta
             if serves and pod_state(pod).progress is Progress.READY:
                 yield pod
+
+
+def _in_steps(manifest: Manifest) -> bool:
+    """Whether a candidate is on its way in steps, or one that was promoted is still watched."""
+    rollout = manifest.get("status", {}).get("rollout") or {}
+    return rollout.get("phase", SETTLED[0]) not in SETTLED

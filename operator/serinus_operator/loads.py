@@ -19,6 +19,8 @@ class PodLoad:
     revision: str
     report: LoadReport | None
     """None: it did not answer, which is unknown, not zero."""
+    page: str | None = None
+    """Its metrics, read only during a rollout in steps."""
 
 
 @dataclass(frozen=True, slots=True)

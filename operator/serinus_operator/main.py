@@ -74,7 +74,7 @@ class Operator:
         )
         fenced = FencedCluster(self.cluster, self.fence)
         self.collector = Collector(
-            self.cache, self.pods.load, lambda key: self.queue.nudge(key), active=self.fence.held
+            self.cache, self.pods.load, self.pods.page, lambda key: self.queue.nudge(key), active=self.fence.held
         )
         self.gateways = Gateways(
             self.cluster,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import aiohttp
 
-from serinus_api.runtime import LOAD_PATH, METRICS_PORT, LoadReport
+from serinus_api.runtime import LOAD_PATH, METRICS_PATH, METRICS_PORT, LoadReport
 from serinus_operator import answers
 from serinus_operator.cluster.port import Manifest
 from serinus_operator.state import SourceLook
@@ -13,6 +13,8 @@ from serinus_operator.state import SourceLook
 SCRAPE_SECONDS = 1.0
 REPORT_BYTES = 64 * 1024
 """A report has two or three thousand."""
+PAGE_BYTES = 1024 * 1024
+"""A page has some hundred thousand when there are many codes."""
 SOURCE_SECONDS = 20.0
 """A pod looks at its source once a minute, so asking it more often than this tells nothing new."""
 
@@ -45,10 +47,20 @@ class PodMetrics:
         place = self._locate(pod)
         if place is None:
             return None
-        address, port = place
+        return await answers.fetch(self._connections(), *place, LOAD_PATH, LoadReport, most=REPORT_BYTES)
+
+    async def page(self, pod: Manifest) -> str | None:
+        """The pod's metrics page, or None where it does not answer."""
+        place = self._locate(pod)
+        if place is None:
+            return None
+        body = await answers.fetch_bytes(self._connections(), *place, METRICS_PATH, most=PAGE_BYTES)
+        return None if body is None else body.decode(errors="replace")
+
+    def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = answers.session(SCRAPE_SECONDS)
-        return await answers.fetch(self._session, address, port, LOAD_PATH, LoadReport, most=REPORT_BYTES)
+        return self._session
 
     async def look(self, pods: Sequence[Manifest]) -> SourceLook | None:
         """What these pods have found at their source; None where none has found a change and not all have answered."""

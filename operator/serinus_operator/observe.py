@@ -160,7 +160,8 @@ class Observer:
     def _port(self, subject: Subject, key: Key) -> int | None:
         """The model's port; the others are looked at only until this process has settled it."""
         own = subject.status.gateway_port
-        wanted = self.gateways.always or zero.may_rest(subject.spec.scaling)
+        splits = subject.spec.rollout.gradual and self.gateways.installed
+        wanted = self.gateways.always or splits or zero.may_rest(subject.spec.scaling)
         if not wanted or (own is not None and self.claims.get(key) == own):
             return own
         others: defaultdict[int, list[Claim]] = defaultdict(list)

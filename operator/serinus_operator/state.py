@@ -199,6 +199,8 @@ class Memory:
     """Monotonic time when that was first seen."""
     scaling: ScalingMemory = field(default_factory=ScalingMemory)
     zero: ZeroMemory = field(default_factory=ZeroMemory)
+    canary: object = None
+    """What `decide/canary.py` remembers, and nobody else looks into."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,10 @@ Manifest = Mapping[str, Any]
 Ports: TypeAlias = tuple[Endpoint, Endpoint]
 """Where a pod takes requests, and where it tells its load."""
 
-SPLITTING: Final = ("Stepping", "Held")
-"""Phases of a rollout in which the candidate has a part of the traffic."""
+TRIED: Final = ("Stepping", "Held", "Promoting")
+"""Phases of a rollout in which the candidate gets requests, also those that match."""
+SPLITTING: Final = (*TRIED, "Aborting", "Superseding")
+"""Phases in which it may have a share of the traffic, if only what is left of one."""
 BENTO_READY_PATH: Final = "/readyz"
 STARTING: Final = ("ContainerCreating", "PodInitializing")
 AWAKE: Final = "Awake"
@@ -57,7 +59,9 @@ def view_of(
         stable=stable,
         candidate=candidate,
         weight=rollout.get("requestedWeight") or 0,
-        match=tuple(HeaderMatch(one["name"], one["value"]) for one in headers) if candidate else (),
+        match=tuple(HeaderMatch(one["name"], one["value"]) for one in headers)
+        if candidate and rollout["phase"] in TRIED
+        else (),
         settled=state == AWAKE and (not in_path or candidate is not None),
         created=str(meta.get("creationTimestamp", "")),
         request_timeout_seconds=runtime.get("requestTimeoutSeconds") or 60,

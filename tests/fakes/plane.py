@@ -19,8 +19,10 @@ from serinus_api.gateway import (
     SLICE_MANAGER,
     GatewayReport,
     ModelTraffic,
+    RevisionTraffic,
 )
-from serinus_api.runtime import LoadReport
+from serinus_api.runtime import LATENCY_BUCKETS, METRIC_DURATION, LoadReport
+from serinus_gateway.views import view_of
 from serinus_operator.cluster.port import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, POD, SERVICE, Manifest
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 OPERATOR_NAMESPACE = "serinus-system"
 GATEWAY_LABELS = {"app.kubernetes.io/component": "gateway"}
+BOUNDS = (*LATENCY_BUCKETS, "+Inf")
 PROXY_SECONDS = 0.3
 DRAIN_SECONDS = 2.0
 WORK_SECONDS = 0.05
@@ -59,6 +62,10 @@ class Plane:
         self.received: dict[str, int] = {}
         self.working: dict[str, int] = {}
         """By pod."""
+        self.tallies: dict[str, dict[int, int]] = {}
+        """By pod and code, answers to requests that a gateway split."""
+        self.errors: dict[str, float] = {}
+        """By revision, the share of such requests that it answers with an error."""
         self.gone: dict[str, float] = {}
         self.answered = 0
         self.lost: list[str] = []
@@ -81,6 +88,7 @@ class Plane:
         self._empty_since: dict[str, float] = {}
         self._random = random.Random(7)
         world.load, world.ask_gateway, world.probe = self.load, self.report, self.probe
+        world.page = self.page
         world.kubelet.serving = self._serving
         world.cluster.watchers.append(self._look)
 
@@ -120,6 +128,7 @@ class Plane:
                     arrivals=found.arrivals.get(name, 0),
                     guarded=True,
                     applied=True,
+                    revisions=tuple(RevisionTraffic(name=r, weight=w) for r, w in self._shares(name).items()),
                 )
                 models.append(traffic)
         return GatewayReport(ready=True, draining=False, models=tuple(models))
@@ -135,9 +144,21 @@ class Plane:
             revision=pod["metadata"]["labels"][names.LABEL_REVISION],
             in_flight=self.working.get(name, 0),
             queued=0,
-            arrivals={"direct": self.received.get(name, 0)},
+            arrivals={"direct": self.received.get(name, 0), "split": sum(self.tallies.get(name, {}).values())},
             busy_seconds=self.received.get(name, 0) * WORK_SECONDS,
         )
+
+    def page(self, pod: Manifest) -> str | None:
+        """What `/metrics` of a pod answers: how many answers to requests that were split, by code."""
+        name = pod["metadata"]["name"]
+        if self.doubt or name not in self._pods():
+            return None
+        lines = [f"# TYPE {METRIC_DURATION} histogram"]
+        for code, count in sorted(self.tallies.get(name, {}).items()):
+            told = f'code="{code}",via="split"'
+            lines += [f'{METRIC_DURATION}_bucket{{{told},le="{bound}"}} {count}' for bound in BOUNDS]
+            lines.append(f"{METRIC_DURATION}_count{{{told}}} {count}")
+        return "\n".join([*lines, ""])
 
     # Requests
 
@@ -174,11 +195,12 @@ class Plane:
             while self._now() - begun < HOLD_SECONDS:
                 if not gateway.alive:
                     return self._loses(model, "its gateway was killed", counted)
-                pods = self._ready(self.world.status(model).get("stableRevision", ""))
-                if pods:
+                shares = self._shares(model)
+                revision = self._random.choices([*shares], [*shares.values()])[0]
+                if pods := self._ready(revision):
                     gateway.held[model] -= 1
                     holding = False
-                    return await self._work(model, self._random.choice(pods), counted)
+                    return await self._work(model, self._random.choice(pods), counted, split=len(shares) > 1)
                 self._wake(model)
                 await asyncio.sleep(0.05)
             return self._loses(model, "held too long", counted)
@@ -186,6 +208,14 @@ class Plane:
             gateway.in_flight[model] -= 1
             if holding:
                 gateway.held[model] -= 1
+
+    def _shares(self, model: str) -> dict[str, int]:
+        """By revision, percent of the requests: what the agents make of the status at this moment."""
+        status = {"gatewayPort": 1, **self.world.status(model)}
+        view = view_of({**self.world.live(model), "status": status}, (), in_path=True)
+        if view is None or view.candidate in (None, view.stable):
+            return {self.world.status(model).get("stableRevision", ""): 100}
+        return {view.stable: 100 - view.weight, view.candidate or "": view.weight}
 
     def _wake(self, model: str) -> None:
         """From 0 to 1 by the agent, to the Deployment that it sees at this moment."""
@@ -202,11 +232,17 @@ class Plane:
 
         self.world.cluster.edit(DEPLOYMENT, self.namespace, revision, change)
 
-    async def _work(self, model: str, pod: str, counted: bool) -> bool:
+    async def _work(self, model: str, pod: str, counted: bool, *, split: bool = False) -> bool:
         lately = self._now() - self.gone.get(pod, -DRAIN_SECONDS) < DRAIN_SECONDS
         if pod not in self._pods() and not lately:
             return self._loses(model, f"pod {pod} is gone", counted)
-        if counted:
+        if counted and split:
+            labels = self.world.cluster.objects[POD.kind, self.namespace, pod]["metadata"]["labels"]
+            failed = self._random.random() < self.errors.get(labels[names.LABEL_REVISION], 0.0)
+            tally = self.tallies.setdefault(pod, {})
+            code = 500 if failed else 200
+            tally[code] = tally.get(code, 0) + 1
+        elif counted:
             self.received[pod] = self.received.get(pod, 0) + 1
         self.working[pod] = self.working.get(pod, 0) + counted
         await asyncio.sleep(WORK_SECONDS)

@@ -96,7 +96,12 @@ class Process:
         self.asked: list[str] = []
         self.scraped: list[str] = []
         self.collector = Collector(
-            self.cache, self._load, lambda key: self.queue.nudge(key), active=self.fence.held, clock=world.now
+            self.cache,
+            self._load,
+            self._page,
+            lambda key: self.queue.nudge(key),
+            active=self.fence.held,
+            clock=world.now,
         )
         self.gateways = Gateways(
             connection,
@@ -153,6 +158,9 @@ class Process:
     async def _load(self, pod: Manifest) -> LoadReport | None:
         self.scraped.append(pod["metadata"]["name"])
         return self.world.load(pod)
+
+    async def _page(self, pod: Manifest) -> str | None:
+        return self.world.page(pod)
 
     async def _ask_pods(self, pods: Sequence[Manifest]) -> SourceLook | None:
         self.asked += [pod["metadata"]["name"] for pod in pods]
@@ -212,6 +220,8 @@ class World:
         """Whether they do not answer."""
         self.load: Callable[[Manifest], LoadReport | None] = lambda pod: None
         """What a pod answers when it is asked for its load."""
+        self.page: Callable[[Manifest], str | None] = lambda pod: None
+        """What a pod answers when it is asked for its metrics."""
         self.ask_gateway: AskGateway = _no_report
         """What a gateway answers when it is asked for its load."""
         self.probe: Probe = _no_answer

@@ -165,3 +165,8 @@ class RolloutSpec(ApiModel):
     """How long the old revision is kept warm after the promotion, in seconds; a failure in it returns to it."""
     revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 5
     """Old revisions that are kept to return to, without pods."""
+
+    @property
+    def gradual(self) -> bool:
+        """Whether anything of a canary, or of a bake, is asked for; otherwise a revision takes over at once."""
+        return self.strategy is not None or bool(self.steps or self.analysis is not None or self.bake_seconds)

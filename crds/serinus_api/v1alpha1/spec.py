@@ -182,8 +182,8 @@ class ModelDeploymentSpec(ApiModel):
     scaling: ScalingSpec | None = None
     """Sizes the model by demand. Not together with `replicas`."""
     rollout: RolloutSpec = Field(default_factory=RolloutSpec)
-    """How a new revision takes over from the stable one: all at once for now, when every pod of it is ready. Steps of
-    a canary come later."""
+    """How a new revision takes over from the stable one. Without `strategy`, `steps`, `analysis` and `bakeSeconds`: all
+    at once, when every pod of it is ready. With any of them, and a fixed number of pods: as they say."""
     validation: ValidationSpec | None = None
     """What a new revision must show before it gets any traffic."""
     route: RouteSpec | None = None

@@ -4,10 +4,11 @@ The operator turns `unsupported_fields` and `unsupported_actions` into `Ready=Fa
 user writes is silently ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from serinus_api import names
+from serinus_api.v1alpha1.rollout import RolloutSpec
 from serinus_api.v1alpha1.spec import ModelDeploymentSpec
 
 NOT_YET = (
@@ -15,18 +16,19 @@ NOT_YET = (
     "spec.model.refreshSeconds",
     "spec.runtime.bento",
     "spec.runtime.batching",
-    "spec.rollout.strategy",
-    "spec.rollout.steps",
     "spec.rollout.match",
     "spec.rollout.shadow",
-    "spec.rollout.analysis",
-    "spec.rollout.bakeSeconds",
     "spec.validation",
     "spec.route",
 )
 """Without effect until their feature lands; each stands for everything below it."""
 
-ACTIONS_NOT_YET = (names.ANNOTATION_PROMOTE, names.ANNOTATION_ABORT, names.ANNOTATION_REFRESH)
+MEASURED = frozenset(
+    {"ErrorRatePermille", "LatencyP50Milliseconds", "LatencyP95Milliseconds", "LatencyP99Milliseconds"}
+)
+"""Types of analysis metrics that pods have counters for."""
+
+ACTIONS_NOT_YET = (names.ANNOTATION_REFRESH,)
 """Annotations that ask for an action which no version so far carries out."""
 
 OFF = {"spec.rollout.shadow": {"percent": 0}}
@@ -40,12 +42,23 @@ def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     does, even when empty.
     """
     manifest = {"spec": spec.to_manifest()}
-    return tuple(path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
+    unknown = (path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
+    return (*unknown, *_values_not_yet(spec.rollout, scaled=spec.scaling is not None))
 
 
 def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Annotations that ask for an action which is not carried out yet; an empty value asks for nothing."""
     return tuple(name for name in ACTIONS_NOT_YET if annotations.get(name))
+
+
+def _values_not_yet(rollout: RolloutSpec, *, scaled: bool) -> Iterator[str]:
+    """Fields of a rollout that work, but not with this value or not together with `spec.scaling`."""
+    if rollout.strategy == "Recreate":
+        yield "spec.rollout.strategy: Recreate"
+    metrics = rollout.analysis.metrics if rollout.analysis else ()
+    yield from (f"spec.rollout.analysis.metrics: {one.type}" for one in metrics if one.type not in MEASURED)
+    if rollout.gradual and scaled:
+        yield "spec.rollout together with spec.scaling"
 
 
 def _asks_for_something(path: str, value: Any) -> bool:

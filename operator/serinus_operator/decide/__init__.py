@@ -5,6 +5,7 @@ The size comes first (`scaling.py`), then the classification, then one action fo
     paused                                   children stay as they are
     a field is set whose behaviour is to come the stable revision is kept, nothing else is decided
     local mode, and a field needs a cluster   the same
+    a rollout in steps is under way           one step of its own machine (`canary.py`), before the two above
     the spec's revision is stable            settled: keep it, at its size
     the spec was rejected, and nothing moved the stable revision is kept
     otherwise                                one step of the rollout machine (`rollout.py`)
@@ -24,7 +25,7 @@ from serinus_api.v1alpha1 import (
     unsupported_actions,
     unsupported_fields,
 )
-from serinus_operator.decide import history, rest, scaling, traffic, zero
+from serinus_operator.decide import canary, history, rest, scaling, traffic, zero
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.rollout import advance
@@ -76,11 +77,16 @@ def _decided(
     held = _held(subject, observation, memory) if refusal else None
     sizing = held or scaling.size(subject, observation, memory.scaling, now)
     settled = refusal is None and not _rolls_out(subject, observation)
-    sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled)
+    splits = canary.splits(subject.status)
+    sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled, splits=splits)
     sizing = rest.sized(subject, sizing, sleep, now)
-    if refusal:
+    decision = None
+    if canary.under_way(subject.status):
+        driven = canary.driven(subject, observation, memory, now, sizing)
+        subject, decision = driven.subject, driven.decision
+    if decision is None and refusal:
         decision = _keep_stable(subject, observation, memory, now, sizing, refusal)
-    else:
+    elif decision is None:
         decision = _classified(subject, observation, memory, now, sizing, default_image, local)
     found = {ConditionType.SCALING_ACTIVE: sizing.finding} if sizing.finding else {}
     return replace(
@@ -88,7 +94,7 @@ def _decided(
         memory=replace(decision.memory, scaling=sizing.memory, zero=sleep.memory),
         scaling=sizing.status,
         traffic=sleep.traffic,
-        sizes=rest.others(subject, decision, sleep),
+        sizes={**decision.sizes, **rest.others(subject, decision, sleep)},
         leaving_pods=sizing.leaving,
         findings={**decision.findings, **found},
         requeue_seconds=_sooner(decision.requeue_seconds, sizing),
@@ -151,8 +157,16 @@ def _classified(  # all that a decision rests on
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     asleep = sizing.status is not None and sizing.status.state == "Asleep"
     replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)
+    if canary.in_steps(subject, observation, resolution.revision, sizing.size):
+        replicas = canary.first_size(subject, sizing.size)
     work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)
-    return _conclude(subject, observation, advance(work), now, sizing)
+    step = advance(work)
+    if step.promoted and canary.in_steps(subject, observation, step.promoted, sizing.size):
+        begun = canary.begun(subject, step.promoted)
+        if decision := canary.driven(begun, observation, memory, now, sizing).decision:
+            return decision
+    decision = _conclude(subject, observation, step, now, sizing)
+    return replace(decision, sizes={step.candidate: replicas}) if step.candidate and not asleep else decision
 
 
 def _paused(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Decision:
@@ -273,7 +287,8 @@ def _with_stable(  # the base of every decision that has no candidate
     listed = history.revisions(
         subject, observation, stable=stable, candidate=None, digest=None, replicas=sizing.size, now=now
     )
-    status = subject.status.model_copy(update={"resolution": None, "candidate_revision": None, "revisions": listed})
+    update = {"resolution": None, "candidate_revision": None, "revisions": listed, "actions": canary.noted(subject)}
+    status = subject.status.model_copy(update=update)
     return Decision(
         status=status,
         memory=memory,

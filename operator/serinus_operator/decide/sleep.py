@@ -69,6 +69,8 @@ class Situation:
     """Ready pods that the Service leads to."""
     slices: int
     """Gateways that the Service leads to."""
+    splits: bool = False
+    """A candidate is to get a share of the requests, so the gateways stay in the path, awake as the model is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,20 @@ def tired(s: Situation) -> bool:
     return s.may_sleep and s.idle >= s.window and s.told and s.ready_gateways > 0 and s.ready == s.replicas > 0
 
 
+def splitting(s: Situation) -> bool:
+    """Somebody has to split the requests, and the gateways could."""
+    return s.splits and s.told and s.ready_gateways > 0
+
+
+def split_over(s: Situation) -> bool:
+    """The gateways were there to split, and nothing is to be split any more."""
+    return not s.splits and not s.may_rest
+
+
 def disturbed(s: Situation) -> bool:
-    """It is needed, and its pods are still behind the Service."""
-    return (s.called or not s.may_sleep) and s.addresses > 0
+    """It is needed, and its pods are behind the Service, since long enough where they had left it."""
+    settled = s.may_rest or s.lasted >= SETTLE_SECONDS
+    return not s.splits and (s.called or not s.may_sleep) and s.addresses > 0 and settled
 
 
 def without_gateway(s: Situation) -> bool:
@@ -104,12 +117,12 @@ def not_taken_over(s: Situation) -> bool:
 
 def taken_over(s: Situation) -> bool:
     """A gateway was seen to answer, and no request can pass it unseen."""
-    return s.answered is True and s.told and s.guarded and s.slices > 0 and not s.called
+    return s.answered is True and s.told and s.slices > 0 and (s.splits or (s.guarded and not s.called))
 
 
 def wanted_again(s: Situation) -> bool:
     """It is needed, or its pods do not answer."""
-    return s.called or s.busy or not s.may_sleep or s.ready == 0
+    return not s.splits and (s.called or s.busy or not s.may_sleep or s.ready == 0)
 
 
 def deserted(s: Situation) -> bool:
@@ -120,6 +133,8 @@ def deserted(s: Situation) -> bool:
 def unneeded(s: Situation) -> bool:
     """Pods and gateways were asked after the grace period, and all of them say: nothing."""
     quiet = s.lasted >= s.grace and s.idle >= s.grace and not s.called
+    if s.splits:
+        return False
     return quiet and s.told and s.guarded and not s.busy and s.fresh and s.ready == s.replicas and s.ready_gateways > 0
 
 
@@ -168,11 +183,13 @@ def gateway_back(s: Situation) -> bool:
 
 TABLE: tuple[Row, ...] = (
     Row(AWAKE, LEAVING, tired, "no request for the idle window, and every ready gateway knows the model"),
+    Row(AWAKE, LEAVING, splitting, "a candidate is to get a share, and every ready gateway knows the model"),
     Row(LEAVING, AWAKE, without_gateway, "no gateway is ready"),
     Row(LEAVING, AWAKE, disturbed, "a request came, or the model may not sleep any more"),
     Row(LEAVING, AWAKE, not_taken_over, "the gateways do not answer through the Service"),
     Row(LEAVING, IDLING, taken_over, "a gateway answers through the Service, and all of them check each request"),
     Row(IDLING, AWAKE, deserted, "no gateway was ready for 2.5 s"),
+    Row(IDLING, LEAVING, split_over, "no candidate has a share any more, and the model may not sleep"),
     Row(IDLING, RETURNING, wanted_again, "a request came, or the model may not sleep any more"),
     Row(IDLING, ASLEEP, unneeded, "nothing arrived, is held or in flight for the grace period"),
     Row(ASLEEP, AWAKE, emptied, "the spec asks for no pods"),

@@ -15,6 +15,8 @@ from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.view import HOLDS, NO_STEP, View
 
 Effect = Callable[[View], Course]
+ASKED = "serinus.dev/abort asked for it"
+HELD_FOR = "held for"
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ def _stopped(view: View) -> Course:
 
 def _why(view: View) -> str:
     if view.abort_asked:
-        return "serinus.dev/abort asked for it"
-    return view.facts.failed or view.ruling.message or f"held for {view.course.held_seconds:.0f} s: {view.course.held}"
+        return ASKED
+    return (
+        view.facts.failed or view.ruling.message or f"{HELD_FOR} {view.course.held_seconds:.0f} s: {view.course.held}"
+    )
 
 
 def _held(view: View) -> Course:

@@ -62,24 +62,29 @@ def step(  # everything that the next place depends on
     *,
     wanted: int,
     settled: bool,
+    splits: bool = False,
 ) -> Sleep:
-    """The next place. `wanted` is the size by demand or by the spec, `settled` that no rollout runs."""
+    """The next place. `wanted` is the size by demand or by the spec, `settled` that no rollout runs.
+
+    `splits`: a candidate is to get a share of the requests.
+    """
     stable = subject.status.stable_revision
     workload = observation.workloads.get(stable or "")
     place = place_of(subject)
     spec = subject.spec.scaling
-    if place == AWAKE and (workload is None or not may_rest(spec)):
+    if place == AWAKE and not splits and (workload is None or not may_rest(spec)):
         finding = _hindrance(subject, observation.gateways, ZeroMemory(), now)
         least, enough = (max(1, wanted), 1) if may_rest(spec) else (wanted, None)
         return Sleep(Traffic(port=observation.gateway_port), ZeroMemory(), least, enough=enough, finding=finding)
     memory = _looked(subject, observation.load, workload, memory, place, now)
     situation = _situation(subject, observation, memory, place, now, wanted=wanted, settled=settled)
+    situation = replace(situation, splits=splits and (place != AWAKE or now.monotonic >= memory.not_before))
     row = next_row(situation)
     there = row.there if row else place
     if row and there != place:
         memory = replace(memory, place=_identity(subject, there), since=now.monotonic)
         memory = _noted(memory, row, now)
-    drowsy = there == AWAKE and situation.may_sleep and situation.idle >= situation.window
+    drowsy = there == AWAKE and (splits or (situation.may_sleep and situation.idle >= situation.window))
     traffic = Traffic(
         place=there,
         follow=there.state is not State.ASLEEP and (there != AWAKE or drowsy),

@@ -136,7 +136,7 @@ class Instance:
         )
         cache = Cache()
         self._metrics = PodMetrics(self._locate)
-        self.collector = Collector(cache, self._metrics.load, lambda key: self.queue.nudge(key))
+        self.collector = Collector(cache, self._metrics.load, self._metrics.page, lambda key: self.queue.nudge(key))
         self.gateways = self.make_gateways(self.cluster, cache)
         observer = Observer(
             self.cluster,

@@ -44,12 +44,17 @@ SUPPORTED = (
     "spec.scaling.scaleDownDelaySeconds",
     "spec.scaling.scaleToZero",
     "spec.scaling.activation",
+    "spec.rollout.strategy",
+    "spec.rollout.steps",
+    "spec.rollout.analysis",
+    "spec.rollout.bakeSeconds",
     "spec.rollout.revisionHistoryLimit",
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 
 FULL = load(FOLDER / "good" / "full-supported.yaml")
 SCALED = load(FOLDER / "good" / "scaling.yaml")
+ROLLED = load(FOLDER / "good" / "rollout.yaml")
 LATER = load(FOLDER / "good" / "later-features.yaml")
 
 
@@ -63,7 +68,8 @@ def is_below(path: str, roots: tuple[str, ...]) -> bool:
 
 def test_annotations_that_ask_for_later_actions_are_reported() -> None:
     asked = {"serinus.dev/abort": "1", "serinus.dev/promote": "full/1", "serinus.dev/retry": "1", "a/b": "c"}
-    assert unsupported_actions(asked) == ("serinus.dev/promote", "serinus.dev/abort")
+    assert unsupported_actions(asked) == ()
+    assert unsupported_actions({**asked, "serinus.dev/refresh": "1"}) == ("serinus.dev/refresh",)
     assert unsupported_actions({"serinus.dev/refresh": ""}) == ()
 
 
@@ -80,13 +86,14 @@ def test_listed_field_exists(path: str) -> None:
 def test_the_full_samples_set_every_field() -> None:
     schema = object_schema()["properties"]["spec"]
     assert set(spec_leaves()) == {
-        path for manifest in (FULL, SCALED, LATER) for path in paths_in(manifest["spec"], schema, "spec")
+        path for manifest in (FULL, SCALED, ROLLED, LATER) for path in paths_in(manifest["spec"], schema, "spec")
     }
 
 
 def test_every_supported_field_is_reported_by_none() -> None:
     assert reported(FULL) == ()
     assert reported(SCALED) == ()
+    assert reported(ROLLED) == ()
 
 
 def test_every_later_field_is_reported() -> None:
@@ -112,7 +119,6 @@ def test_values_that_mean_off_are_not_reported() -> None:
 
 
 def test_an_empty_block_asks_for_the_feature() -> None:
-    assert reported(minimal(rollout={"analysis": {}})) == ("spec.rollout.analysis",)
     assert reported(minimal(runtime={"batching": {}})) == ("spec.runtime.batching",)
 
 
@@ -124,7 +130,27 @@ def test_explanation_of_the_uri_says_which_schemes_are_refused_for_now() -> None
     assert "UnsupportedScheme" in text
 
 
-def test_explanation_of_the_rollout_promises_no_canary_yet() -> None:
+@pytest.mark.parametrize(
+    ("rollout", "named"),
+    [
+        ({"strategy": "Recreate"}, "spec.rollout.strategy: Recreate"),
+        (
+            {"analysis": {"metrics": [{"name": "invalid", "type": "OutputInvalidPermille", "max": 0}]}},
+            "spec.rollout.analysis.metrics: OutputInvalidPermille",
+        ),
+    ],
+)
+def test_value_that_does_not_work_yet_is_named(rollout: dict[str, Any], named: str) -> None:
+    assert reported(minimal(rollout=rollout)) == (named,)
+
+
+def test_steps_of_a_model_that_is_sized_by_demand_are_named() -> None:
+    for rollout in ({"strategy": "BlueGreen"}, {"steps": [{"weight": 5}]}, {"analysis": {}}, {"bakeSeconds": 1}):
+        manifest = minimal(rollout=rollout, scaling={"maxReplicas": 3})
+        assert reported(manifest) == ("spec.rollout together with spec.scaling",)
+    assert reported(minimal(rollout={"revisionHistoryLimit": 3}, scaling={"maxReplicas": 3})) == ()
+
+
+def test_explanation_of_the_rollout_says_when_nothing_is_tried_in_steps() -> None:
     text = object_schema()["properties"]["spec"]["properties"]["rollout"]["description"]
-    assert "spec.rollout.steps" in NOT_YET
     assert "at once" in text

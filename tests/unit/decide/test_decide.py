@@ -86,9 +86,9 @@ def test_pause_stops_the_clock_of_the_phase() -> None:
 
 
 def test_unsupported_field_is_named_and_stable_kept() -> None:
-    decision = decided(subject(spec(rollout={"steps": [{"weight": 5}]}), STABLE), observation(**SEEN))
+    decision = decided(subject(spec(rollout={"shadow": {"percent": 5}}), STABLE), observation(**SEEN))
     assert decision.verdict.reason is Reason.NOT_SUPPORTED
-    assert "spec.rollout.steps" in decision.verdict.message
+    assert "spec.rollout.shadow" in decision.verdict.message
     assert (decision.running, decision.frozen, decision.health) == ((S,), False, Health.STALLED)
 
 
@@ -137,21 +137,26 @@ def test_retry_of_a_model_that_is_fine_is_noted_so_that_it_never_strikes_later()
     assert decision.status.actions.retry == "1"
 
 
-@pytest.mark.parametrize("action", ["promote", "abort", "refresh"])
-def test_action_of_a_later_version_is_named_and_the_model_kept(action: str) -> None:
-    decision = decided(subject(None, STABLE, **{action: "1"}), observation(**SEEN))
+def test_promote_and_abort_where_nothing_is_under_way_are_noted_so_that_they_never_strike_later() -> None:
+    decision = decided(subject(None, STABLE, promote="1", abort="2"), observation(**SEEN))
+    assert decision.health is Health.SETTLED
+    assert (decision.status.actions.promote, decision.status.actions.abort) == ("1", "2")
+
+
+def test_action_of_a_later_version_is_named_and_the_model_kept() -> None:
+    decision = decided(subject(None, STABLE, refresh="1"), observation(**SEEN))
     assert (decision.health, decision.verdict.reason) == (Health.STALLED, Reason.NOT_SUPPORTED)
-    assert decision.verdict.message.startswith(f"serinus.dev/{action}: ")
+    assert decision.verdict.message.startswith("serinus.dev/refresh: ")
     assert (decision.running, decision.entry, decision.frozen) == ((S,), S, False)
     assert decision.status.actions == STABLE.actions, "it was not carried out"
 
 
 def test_action_of_a_later_version_holds_nothing_up_and_hides_nothing() -> None:
     status = ModelDeploymentStatus(rejected=(rejected(spec()),))
-    verdict = decided(subject(status=status, abort="1", promote="2")).verdict
+    verdict = decided(subject(status=status, refresh="1")).verdict
     assert verdict.reason is Reason.LOAD_FAILED
-    assert verdict.message.startswith("bad; serinus.dev/promote, serinus.dev/abort: ")
-    assert decided(subject(MAP, abort="1")).status.resolution
+    assert verdict.message.startswith("bad; serinus.dev/refresh: ")
+    assert decided(subject(MAP, refresh="1")).status.resolution
 
 
 @pytest.mark.parametrize(("held", "again"), [("a", False), ("b", True)], ids=["the same bytes", "other bytes"])

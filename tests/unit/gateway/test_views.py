@@ -51,11 +51,20 @@ def test_candidate_counts_only_while_it_has_traffic() -> None:
     view = view_of(model("m", 20000, status=CANARY, **match), (), in_path=True)
     assert view
     assert (view.candidate, view.weight, len(view.match)) == ("m-2", 5, 1)
-    for phase in ("Promoting", "Aborted", "SomethingNew"):
+    for phase in ("Baking", "Aborted", "SomethingNew"):
         status = {**CANARY, "rollout": {"phase": phase, "requestedWeight": 5}}
         view = view_of(model("m", 20000, status=status, **match), (), in_path=True)
         assert view
         assert (view.candidate, view.match) == (None, ())
+
+
+def test_share_of_a_candidate_on_its_way_out_falls_by_weight_and_matches_nothing_any_more() -> None:
+    match = {"rollout": {"match": {"headers": [{"name": "x-canary", "value": "1"}]}}}
+    for phase, matches in (("Promoting", 1), ("Aborting", 0), ("Superseding", 0)):
+        status = {**CANARY, "rollout": {"phase": phase, "requestedWeight": 5}}
+        view = view_of(model("m", 20000, status=status, **match), (), in_path=True)
+        assert view
+        assert (view.candidate, view.weight, len(view.match)) == ("m-2", 5, matches)
 
 
 def test_pod_says_itself_how_much_it_does_at_once() -> None:

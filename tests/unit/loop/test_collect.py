@@ -38,11 +38,21 @@ class Pods:
         self.asked: list[str] = []
         self.at_once = self.most = 0
         self.enqueued: list[Key] = []
+        self.paged: list[str] = []
         self.silent: set[str] = set()
         self.active = True
         self.collector = Collector(
-            self.cache, self.ask, self.enqueued.append, active=lambda: self.active, clock=lambda: at(7.0)
+            self.cache,
+            self.ask,
+            self.page,
+            self.enqueued.append,
+            active=lambda: self.active,
+            clock=lambda: at(7.0),
         )
+
+    async def page(self, manifest: Manifest) -> str | None:
+        self.paged.append(manifest["metadata"]["name"])
+        return "page"
 
     async def ask(self, manifest: Manifest) -> LoadReport | None:
         name = manifest["metadata"]["name"]
@@ -72,6 +82,18 @@ async def test_all_ready_pods_are_asked_at_once_and_the_key_is_worked_on() -> No
         ("p3", "iris-1", True),
         ("p4", "iris-1", False),
     ]
+
+
+async def test_pods_of_a_rollout_in_steps_are_asked_for_their_metrics_whoever_sizes_them() -> None:
+    pods = Pods({**model(scaling=None), "status": {"rollout": {"phase": "Stepping"}}}, pod("p"))
+    await pods.collector.look()
+    sample = pods.collector.last(IRIS)
+    assert sample
+    assert (pods.asked, pods.paged, sample.pods[0].page) == (["p"], ["p"], "page")
+    for phase in ("Stable", "Aborted"):
+        pods = Pods({**model(), "status": {"rollout": {"phase": phase}}}, pod("p"))
+        await pods.collector.look()
+        assert (pods.asked, pods.paged) == (["p"], [])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,201 @@
+"""A rollout in steps, in the words of a decision: `transitions` moves, this says what that means for the cluster. Pure.
+
+    resolution has ended, its pods take the first weight ─► begun
+    a rollout is under way                               ─► driven, each pass, until it is Stable or Aborted
+
+The resolution finds and tries the model as for any rollout; the status says where the course is from then on. What has
+been decided is persisted before anything is done for it, and done again by every pass until it is seen.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from serinus_api import names
+from serinus_api.conditions import ConditionType, Reason
+from serinus_api.v1alpha1 import (
+    ActionsStatus,
+    ModelDeploymentStatus,
+    RejectedSpec,
+    ResolutionStatus,
+    RevisionState,
+    RolloutPhase,
+    RolloutStatus,
+)
+from serinus_operator.decide import history, traffic
+from serinus_operator.decide.course import Course, intent_of
+from serinus_operator.decide.demand import TICK_SECONDS
+from serinus_operator.decide.findings import Findings
+from serinus_operator.decide.persistence import course_of, with_course
+from serinus_operator.decide.plan import Plan, plan_of
+from serinus_operator.decide.replicas import share_floor
+from serinus_operator.decide.scaling import Sizing
+from serinus_operator.decide.sightings import facts_of, looked, remembered
+from serinus_operator.decide.source import kept_sizes, restored_copy
+from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
+from serinus_operator.state import Decision, Finding, Health, Instant, Memory, Observation, Subject, Verdict
+
+ENDED = (RolloutPhase.STABLE, RolloutPhase.ABORTED)
+SPLIT = (
+    RolloutPhase.STEPPING,
+    RolloutPhase.HELD,
+    RolloutPhase.PROMOTING,
+    RolloutPhase.ABORTING,
+    RolloutPhase.SUPERSEDING,
+)
+MECHANISM = "Gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What one pass came to."""
+
+    subject: Subject
+    """With the status after it."""
+    decision: Decision | None
+    """None: the rollout is over, and what follows is for others to decide."""
+
+
+def under_way(status: ModelDeploymentStatus) -> bool:
+    """Whether a candidate is on its way in steps, or one that was promoted is still watched."""
+    return status.rollout is not None and status.rollout.phase not in ENDED
+
+
+def splits(status: ModelDeploymentStatus) -> bool:
+    """Whether the candidate has, or is to get, a share of the requests."""
+    rollout = status.rollout
+    return rollout is not None and rollout.phase in SPLIT and bool(rollout.step_weight)
+
+
+def in_steps(subject: Subject, observation: Observation, revision: str | None, size: int) -> bool:
+    """Whether a revision is to be tried beside the stable one: that answers, and it was not promoted before."""
+    stable = observation.workloads.get(subject.status.stable_revision or "")
+    served = (RevisionState.RETIRED, RevisionState.STABLE)
+    known = any(one.name == revision and one.state in served for one in subject.status.revisions)
+    return subject.spec.rollout.gradual and stable is not None and stable.ready > 0 and size > 0 and not known
+
+
+def first_size(subject: Subject, size: int) -> int:
+    """Pods of the candidate before it gets the first weight."""
+    steps = plan_of(subject.spec.rollout).steps
+    return share_floor(steps[0].weight if steps else 100, size)
+
+
+def noted(subject: Subject) -> ActionsStatus:
+    """What is asked for while nothing is under way is done with."""
+    asked, done = subject.annotations, subject.status.actions
+    promote = asked.get(names.ANNOTATION_PROMOTE, "")[:253] or done.promote
+    return done.model_copy(
+        update={"promote": promote, "abort": asked.get(names.ANNOTATION_ABORT, "")[:253] or done.abort}
+    )
+
+
+def begun(subject: Subject, candidate: str) -> Subject:
+    """The subject with a rollout that begins, once its resolution has ended."""
+    before = subject.status.rollout
+    again = before is not None and before.phase is RolloutPhase.ABORTED
+    rollout = RolloutStatus(phase=RolloutPhase.PROVISIONING, attempt=before.attempt + 1 if again and before else 1)
+    update = {"rollout": rollout, "candidate_revision": candidate}
+    return replace(subject, status=subject.status.model_copy(update=update))
+
+
+def driven(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Driven:
+    """One pass of the machine."""
+    plan, size = plan_of(subject.spec.rollout), sizing.size
+    known = remembered(memory.canary, course_of(subject.status), subject.status, now.monotonic)
+    known = looked(known, observation, plan, now.monotonic)
+    facts = facts_of(subject, observation, known, plan, now.monotonic, size)
+    course = advance(known.course, facts, plan)
+    status = with_course(subject.status, course, facts, MECHANISM if course.weight else None)
+    if course.phase in ENDED:
+        return Driven(replace(subject, status=_ended(subject, observation, status, course, now)), None)
+    intent = intent_of(course, facts, plan)
+    candidate = course.candidate if course.candidate != course.stable else None
+    listed = history.revisions(
+        subject, observation, stable=course.stable, candidate=candidate, digest=None, replicas=size, now=now
+    )
+    status = status.model_copy(update={"resolution": None, "revisions": listed})
+    decision = Decision(
+        status=status,
+        memory=replace(Memory(), canary=replace(known, course=course, at=now.monotonic)),
+        health=Health.WORKING,
+        verdict=_verdict(course, plan),
+        findings=_findings(observation, course, plan),
+        replicas=size,
+        sizes={name: share_floor(percent, size) for name, percent in intent.sizes.items()},
+        kept_sizes=kept_sizes(subject, observation, size),
+        running=_running(observation, intent.entry, course, intent.sizes),
+        entry=intent.entry,
+        copy=restored_copy(subject, observation),
+        keep_records=history.names_of(listed) | {name for name in (course.previous,) if name},
+        requeue_seconds=TICK_SECONDS,
+    )
+    return Driven(replace(subject, status=status), decision)
+
+
+def _running(observation: Observation, entry: str | None, course: Course, sizes: Iterable[str]) -> tuple[str, ...]:
+    """Stable first; nobody loses the pods that requests still go to."""
+    others = [name for name in sizes if name != course.stable]
+    leaving = traffic.running(observation, entry, course.stable, None)
+    return tuple(dict.fromkeys([*leaving[:1], *others, *leaving[1:]]))
+
+
+def _ended(
+    subject: Subject, observation: Observation, status: ModelDeploymentStatus, course: Course, now: Instant
+) -> ModelDeploymentStatus:
+    """The status after a rollout: a candidate that was taken back is remembered as refused."""
+    update: dict[str, object] = {"candidate_revision": None, "resolution": None}
+    record = observation.records.get(course.candidate or "")
+    if course.phase is RolloutPhase.ABORTED and record:
+        update["rejected"] = _with_refusal(subject, record.spec_hash, record.digest, course, now)
+    return status.model_copy(update=update)
+
+
+def _with_refusal(subject: Subject, asked: str, digest: str, course: Course, now: Instant) -> tuple[RejectedSpec, ...]:
+    resolution = ResolutionStatus(spec_hash=asked, phase="Provisioning")
+    before = replace(subject, status=subject.status.model_copy(update={"resolution": resolution}))
+    verdict = Verdict(failure_of(course), f"{course.candidate} was taken back: {course.message}")
+    return history.with_rejection(
+        before, verdict, now=now, digest=digest, revision=course.candidate, attempt=course.attempt
+    )
+
+
+def failure_of(course: Course) -> Reason:
+    """Why a candidate is taken back, in one word."""
+    by_hand = course.message == ASKED or course.message.startswith(HELD_FOR)
+    return Reason.ABORTED if by_hand else Reason.ANALYSIS_FAILED
+
+
+def _verdict(course: Course, plan: Plan) -> Verdict:
+    """What `Ready` says meanwhile. It names no figure that moves by itself: each change is a write."""
+    name, more = course.candidate, f": {course.message}" if course.message else ""
+    match course.phase:
+        case RolloutPhase.STEPPING:
+            place = f"step {course.step_index + 1} of {max(1, len(plan.steps))}"
+            words = f"{name} gets {course.weight} % ({place}, {course.step_weight} %){more}"
+        case RolloutPhase.HELD:
+            return Verdict(Reason.HELD, f"{name} is held at {course.weight} %, {course.held}{more}")
+        case RolloutPhase.ABORTING:
+            return Verdict(failure_of(course), f"{name} is taken back{more}")
+        case RolloutPhase.BAKING:
+            words = f"{course.stable} was promoted, and is watched for {plan.bake_seconds} s"
+        case RolloutPhase.SUPERSEDING:
+            words = f"{name} makes room for another revision"
+        case RolloutPhase.PROMOTING:
+            words = f"{name} takes over, and gets {course.weight} %"
+        case _:
+            words = f"{name} starts"
+    return Verdict(Reason.RECONCILING, f"{course.phase}: {words}")
+
+
+def _findings(observation: Observation, course: Course, plan: Plan) -> Findings:
+    newest = observation.records.get((course.stable if course.phase is RolloutPhase.BAKING else course.candidate) or "")
+    said = _verdict(course, plan)
+    bad = course.phase in (RolloutPhase.HELD, RolloutPhase.ABORTING)
+    healthy = Finding("False", said) if bad else Finding("True", Verdict(Reason.PROGRESSING, said.message))
+    findings: Findings = {ConditionType.ROLLOUT_HEALTHY: healthy}
+    if newest:
+        resolved = Verdict(Reason.RESOLVED, f"{newest.uri} is {newest.digest}")
+        passed = Verdict(Reason.PASSED, "the model loads and answers within its limits")
+        findings[ConditionType.MODEL_RESOLVED] = Finding("True", resolved)
+        findings[ConditionType.MODEL_VALIDATED] = Finding("True", passed)
+    return findings

@@ -1,0 +1,177 @@
+"""What is seen of a rollout in steps: the facts that its machine goes by, and what is remembered for them. Pure.
+
+    pods' load and metrics, gateways' reports, Deployments ─► looked ─► Sightings ─► facts_of ─► Facts
+
+A process that has just begun knows no past: nobody is taken to be quiet yet, and no share to be verified.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from serinus_api import names
+from serinus_api.v1alpha1 import ModelDeploymentStatus, spec_hash
+from serinus_operator.decide.course import Course, Facts, Side
+from serinus_operator.decide.demand import TICK_SECONDS
+from serinus_operator.decide.persistence import failures_of
+from serinus_operator.decide.plan import Plan
+from serinus_operator.decide.readings import reading_of
+from serinus_operator.decide.statistics import deviations, share
+from serinus_operator.decide.watch import Watch, begun, evidence_of, watched
+from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, record
+from serinus_operator.loads import LoadSample
+from serinus_operator.state import Observation, Subject
+
+QUIET_SECONDS = 2 * TICK_SECONDS
+"""Nothing came for so long: what was under way has arrived."""
+DIRECT_SECONDS = 5.0
+"""The same for the old revision, to which kube-proxies may still lead."""
+LONGEST_SECONDS = 5 * TICK_SECONDS
+"""A process that was stopped for longer has not watched anything meanwhile."""
+LEAST_SPLIT = 100
+SURE_PERCENT = 99.99
+"""Of a share that is looked at every two seconds, for minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """What a restart may lose."""
+
+    course: Course
+    """As it was left, with all its seconds."""
+    at: float
+    """Monotonic time of the last pass."""
+    began: float
+    watch: Watch
+    looked_at: float = 0.0
+    """When the pods were asked whose answers were counted last."""
+    arrivals: Mapping[str, int] = field(default_factory=dict)
+    """Requests that each pod had received by then, by its UID."""
+    called: Mapping[str, float] = field(default_factory=dict)
+    """By revision, when a request was last seen there."""
+    split: Ledger = field(default_factory=Ledger)
+    """What came while the present weight was applied, from one look at the pods to the next."""
+    applied: int | None = None
+    """The weight asked for, where it was applied at the last look."""
+
+
+def remembered(before: object, course: Course, status: ModelDeploymentStatus, now: float) -> Sightings:
+    """What is known of this very course; nothing, where it was another process that saw it."""
+    if isinstance(before, Sightings) and _place(before.course) == _place(course):
+        return before
+    failures = failures_of(status.rollout.analysis) if status.rollout else {}
+    return Sightings(course=course, at=now, began=now, watch=begun(now, failures))
+
+
+def _place(course: Course) -> tuple[object, ...]:
+    return course.stable, course.candidate, course.phase, course.attempt, course.step_index, course.weight
+
+
+def looked(sightings: Sightings, observation: Observation, plan: Plan, now: float) -> Sightings:
+    """With one more look at the pods, where there is one."""
+    sample, course = observation.load, sightings.course
+    if sample is None or sample.at <= sightings.looked_at:
+        return replace(sightings, watch=watched(sightings.watch, course, plan, (), now))
+    readings = readings_of(sample)
+    weight = applied(observation, course)
+    arrived = weight is not None and 0 < weight == course.weight == sightings.applied
+    split = record(sightings.split, readings, now)
+    return replace(
+        _counted(sightings, sample),
+        looked_at=sample.at,
+        watch=watched(sightings.watch, course, plan, readings, now),
+        split=split if arrived else next_step(split, now),
+        applied=weight if weight == course.weight else None,
+    )
+
+
+def readings_of(sample: LoadSample) -> tuple[Reading, ...]:
+    """The counters of all pods whose page could be read."""
+    found = (reading_of(pod.uid, pod.revision, pod.page) for pod in sample.pods if pod.page is not None)
+    return tuple(reading for reading in found if reading)
+
+
+def _counted(sightings: Sightings, sample: LoadSample) -> Sightings:
+    arrivals, called = dict(sightings.arrivals), dict(sightings.called)
+    for pod in sample.pods:
+        if pod.report is None:
+            continue
+        came = sum(count for via, count in pod.report.arrivals.items() if via != "shadow")
+        busy = pod.report.in_flight + pod.report.queued > 0
+        if busy or came != arrivals.get(pod.uid, came):
+            called[pod.revision] = sample.at
+        arrivals[pod.uid] = came
+    present = {pod.uid for pod in sample.pods}
+    kept = {uid: count for uid, count in arrivals.items() if uid in present}
+    return replace(sightings, arrivals=kept, called=called)
+
+
+def facts_of(
+    subject: Subject, observation: Observation, sightings: Sightings, plan: Plan, now: float, size: int
+) -> Facts:
+    """Everything that the machine looks at. `size`: pods that the whole demand needs."""
+    course, look = sightings.course, observation.gateways
+    quiet = {
+        name: now - sightings.called.get(name or "", sightings.began) for name in (course.candidate, course.previous)
+    }
+    return Facts(
+        wanted=wanted(subject, observation, course),
+        sides={name: side(observation, name, size) for name in observation.workloads},
+        applied=applied(observation, course),
+        verified=verified(sightings),
+        splitter=bool(look.pods),
+        quiet=quiet[course.candidate] >= QUIET_SECONDS,
+        previous_quiet=quiet[course.previous] >= DIRECT_SECONDS,
+        entry=observation.entry_revision,
+        shortcut=_older(observation, course),
+        evidence=evidence_of(sightings.watch, course, plan, now),
+        promote=subject.annotations.get(names.ANNOTATION_PROMOTE, "")[:253],
+        abort=subject.annotations.get(names.ANNOTATION_ABORT, "")[:253],
+        retry=subject.annotations.get(names.ANNOTATION_RETRY, "")[:253],
+        passed=min(max(0.0, now - sightings.at), LONGEST_SECONDS),
+    )
+
+
+def wanted(subject: Subject, observation: Observation, course: Course) -> str | None:
+    """The revision that the spec asks for, where it is one of those that the rollout knows."""
+    asked = spec_hash(subject.spec)
+    for name in (course.candidate, course.stable, course.previous):
+        found = observation.records.get(name or "")
+        if found and found.spec_hash == asked:
+            return name
+    return None
+
+
+def side(observation: Observation, name: str, size: int) -> Side:
+    """What a revision's ready pods can take."""
+    ready = observation.workloads[name].ready
+    return Side(ready, min(100, 100 * ready // size) if size else 100)
+
+
+def applied(observation: Observation, course: Course) -> int | None:
+    """Percent that every ready gateway gives the candidate; None where they differ, do not say, or do not get all."""
+    entry, told = observation.entry, observation.gateways.told
+    if not entry.proxied and not entry.gateways:
+        return 0
+    if told is None or not all(one.applied for one in told):
+        return None
+    candidate = course.candidate if course.candidate != course.stable else None
+    weights = {sum(one.weight for one in gateway.revisions if one.name == candidate) for gateway in told}
+    weight = weights.pop() if len(weights) == 1 else None
+    return weight if entry.proxied or weight == 0 else None
+
+
+def verified(sightings: Sightings) -> bool | None:
+    """Whether the requests that the weights sent agree with the weight; None: too few."""
+    course, counts = sightings.course, sightings.split.step
+    ours, theirs = (counts.get(name or "", Tally()).split for name in (course.candidate, course.stable))
+    whole = ours + theirs
+    if whole < LEAST_SPLIT:
+        return None
+    found = share(ours, whole, deviations(SURE_PERCENT))
+    return found.low <= course.weight / 100 <= found.high
+
+
+def _older(observation: Observation, course: Course) -> bool:
+    """Whether the candidate was promoted before the stable one: what never was is forgotten with its record."""
+    ours, theirs = (observation.records.get(name or "") for name in (course.candidate, course.stable))
+    return ours is not None and theirs is not None and ours.number < theirs.number
