@@ -243,6 +243,7 @@ def _whole(manifest: Manifest, live: Manifest) -> Manifest:
 
 
 def _leaving(decision: Decision) -> str | None:
-    """The old revision that runs on until the entry Service has been seen to name the new one; its size stays."""
-    known = {decision.status.stable_revision, decision.status.candidate_revision}
+    """The old revision that runs on until the entry Service has been seen to name the new one; its size stays as it is,
+    unless it has one of its own, as the one that a bake may return to."""
+    known = {decision.status.stable_revision, decision.status.candidate_revision, *decision.sizes}
     return next((revision for revision in decision.running if revision not in known), None)

@@ -173,6 +173,10 @@ class Plane:
         self.answered += answered
         return answered
 
+    def leads_to(self, model: str) -> set[str]:
+        """What kube-proxy knows behind its Service: `pod`, `gateway`, both, or nothing."""
+        return {kind for kind, _ in self._views.get(model, ())}
+
     async def send(self, model: str, *, counted: bool = True) -> bool:
         """To one of the addresses that kube-proxy knows."""
         view = self._views.get(model, ())

@@ -117,7 +117,8 @@ def not_taken_over(s: Situation) -> bool:
 
 def taken_over(s: Situation) -> bool:
     """A gateway was seen to answer, and no request can pass it unseen."""
-    return s.answered is True and s.told and s.slices > 0 and (s.splits or (s.guarded and not s.called))
+    unseen = s.may_rest and s.guarded and not s.called
+    return s.answered is True and s.told and s.slices > 0 and (s.splits or unseen)
 
 
 def wanted_again(s: Situation) -> bool:

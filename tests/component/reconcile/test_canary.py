@@ -53,6 +53,7 @@ async def served(*, per_second: float = 20.0) -> AsyncIterator[tuple[World, Plan
         world.apply(config_map("iris-model-2", b"model two"))
         world.apply(canary())
         first = await world.ready()
+        await world.until(lambda: plane.leads_to("iris") == {"pod"})
         seen: list[tuple[str, int]] = []
 
         def note(_: str, manifest: Manifest) -> None:
@@ -107,3 +108,83 @@ async def test_bad_candidate_is_taken_back_and_is_not_tried_again() -> None:
         tries = len(world.preflights())
         await world.advance(120)
         assert (phase(world), len(world.preflights())) == ("Aborted", tries)
+
+
+async def test_rollout_is_held_at_nothing_while_no_gateway_is_ready_and_goes_on_by_itself() -> None:
+    async with served() as (world, plane, first, _):
+        world.apply(canary(model=TWO))
+        await world.until(lambda: weight(world) == 25, within=200)
+        for name in ("gateway-0", "gateway-1"):
+            plane.remove_gateway(name)
+        await world.until(lambda: phase(world) == "Held", within=5)
+        assert world.status()["rollout"]["held"]["reason"] == "GatewayUnavailable"
+        assert world.says("RolloutHealthy", "False", "Held")
+        await world.until(lambda: weight(world) == 0 and world.status()["scaling"]["traffic"] == "Direct", within=5)
+        assert world.entry() == first
+        await world.until(lambda: plane.leads_to("iris") == {"pod"}, within=1)
+        plane.lost.clear()  # what came in these seconds died with the gateways
+        plane.add_gateway("gateway-2", "10.9.0.3")
+        await world.until(lambda: world.status()["stableRevision"] != first, within=300)
+
+
+async def test_third_revision_waits_until_nothing_arrives_at_the_second() -> None:
+    async with served() as (world, _, first, _):
+        world.apply(config_map("iris-model-3", b"model three"))
+        world.apply(canary(model=TWO))
+        await world.until(lambda: weight(world) == 25, within=200)
+        second = world.status()["candidateRevision"]
+        world.apply(canary(model={"uri": "configmap://iris-model-3/model.onnx"}))
+        await world.until(lambda: phase(world) == "Superseding")
+        await world.until(lambda: world.deployments() == [first], within=60)
+        third = await world.ready(within=400)
+        assert third not in (first, second)
+
+
+async def test_return_to_the_stable_one_in_the_middle_of_a_step() -> None:
+    async with served() as (world, _, first, _):
+        world.apply(canary(model=TWO))
+        await world.until(lambda: weight(world) == 50, within=200)
+        world.apply(canary())
+        assert await world.ready(within=60) == first
+        await world.until(lambda: world.deployments() == [first])
+        assert size(world, first) == 2
+
+
+async def test_promote_passes_a_manual_step_and_abort_takes_the_candidate_back_once() -> None:
+    manual = {"steps": [{"weight": 10, "manual": True, "pauseSeconds": 5}, {"weight": 40, "manual": True}]}
+    async with served() as (world, _, first, _):
+        world.apply(canary(rollout=manual))
+        await world.ready()
+        world.apply(canary(model=TWO, rollout=manual))
+        await world.until(lambda: weight(world) == 10, within=60)
+        await world.advance(90)
+        assert weight(world) == 10
+        world.annotate(promote="1")
+        await world.until(lambda: weight(world) == 40)
+        world.annotate(abort="1")
+        await world.until(lambda: world.says("RolloutHealthy", "False", "Aborted"), within=60)
+        assert world.status()["actions"] == {"promote": "1", "abort": "1"}
+        world.annotate(retry="1")
+        await world.until(lambda: weight(world) == 10, within=60)
+        assert world.status()["stableRevision"] == first
+
+
+async def test_bake_that_fails_returns_to_the_revision_that_was_kept() -> None:
+    longer = {"bakeSeconds": 300, "steps": [{"weight": 50, "pauseSeconds": 5}]}
+    async with served() as (world, _, first, _):
+        world.apply(canary(model=TWO, rollout=longer))
+        await world.until(lambda: phase(world) == "Baking", within=200)
+        await world.until(lambda: world.entry() != first)
+        world.annotate(abort="1")
+        await world.until(lambda: world.says("Stalled", "True", "RolledBack"), within=60)
+        assert world.entry() == world.status()["stableRevision"] == first
+
+
+async def test_blue_and_green_have_no_steps_but_a_bake() -> None:
+    async with served() as (world, _, first, seen):
+        spec = {"strategy": "BlueGreen", "bakeSeconds": 20}
+        world.apply(model(model=TWO, rollout=spec))
+        second = await world.ready(within=120)
+        assert second != first
+        assert {w for _, w in seen} == {0}
+        assert "Baking" in {p for p, _ in seen}

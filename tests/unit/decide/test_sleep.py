@@ -113,6 +113,10 @@ STAYS: list[tuple[str, Situation]] = [
     ("requests while the gateways come in to split", at(LEAVING, splits=True, may_sleep=False, called=True)),
     ("requests are split", at(IDLING, splits=True, may_sleep=False, called=True, busy=True)),
     ("nobody asks while requests are split", at(IDLING, splits=True, lasted=90.0, idle=90.0)),
+    (
+        "gateways that answer when nothing is to be split any more",
+        at(LEAVING, may_rest=False, may_sleep=False, lasted=1.0, answered=True),
+    ),
     ("not every kube-proxy knows the pods again", at(LEAVING, may_rest=False, may_sleep=False, lasted=1.9)),
     ("one gateway does not check requests yet", at(LEAVING, answered=True, guarded=False)),
     ("our slice is not there yet", at(LEAVING, answered=True, slices=0)),
