@@ -103,7 +103,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     plan, size = plan_of(subject.spec.rollout), sizing.size
     known = remembered(memory.canary, course_of(subject.status), subject.status, now.monotonic)
     known = looked(known, observation, plan, now.monotonic)
-    facts = facts_of(subject, observation, known, plan, now.monotonic, size)
+    facts = facts_of(subject, observation, memory, known, plan, now.monotonic, size)
     course = advance(known.course, facts, plan)
     status = with_course(subject.status, course, facts, MECHANISM if course.weight else None)
     if course.phase in ENDED:

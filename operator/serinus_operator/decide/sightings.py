@@ -18,8 +18,10 @@ from serinus_operator.decide.readings import reading_of
 from serinus_operator.decide.statistics import deviations, share
 from serinus_operator.decide.watch import Watch, begun, evidence_of, watched
 from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, record
+from serinus_operator.decide.zero import OFTEN
 from serinus_operator.loads import LoadSample
-from serinus_operator.state import Observation, Subject
+from serinus_operator.places import GatewayLook, ZeroMemory
+from serinus_operator.state import Memory, Observation, Subject
 
 QUIET_SECONDS = 2 * TICK_SECONDS
 """Nothing came for so long: what was under way has arrived."""
@@ -106,7 +108,7 @@ def _counted(sightings: Sightings, sample: LoadSample) -> Sightings:
 
 
 def facts_of(
-    subject: Subject, observation: Observation, sightings: Sightings, plan: Plan, now: float, size: int
+    subject: Subject, observation: Observation, memory: Memory, sightings: Sightings, plan: Plan, now: float, size: int
 ) -> Facts:
     """Everything that the machine looks at. `size`: pods that the whole demand needs."""
     course, look = sightings.course, observation.gateways
@@ -118,7 +120,7 @@ def facts_of(
         sides={name: side(observation, name, size) for name in observation.workloads},
         applied=applied(observation, course),
         verified=verified(sightings),
-        splitter=bool(look.pods),
+        splitter=splitter(look, memory.zero),
         quiet=quiet[course.candidate] >= QUIET_SECONDS,
         previous_quiet=quiet[course.previous] >= DIRECT_SECONDS,
         entry=observation.entry_revision,
@@ -129,6 +131,11 @@ def facts_of(
         retry=subject.annotations.get(names.ANNOTATION_RETRY, "")[:253],
         passed=min(max(0.0, now - sightings.at), LONGEST_SECONDS),
     )
+
+
+def splitter(look: GatewayLook, memory: ZeroMemory) -> bool:
+    """Whether there is a gateway, as far as is known, and they have not been led to in vain again and again."""
+    return (bool(look.pods) or look.none_since is None) and memory.vain < OFTEN
 
 
 def wanted(subject: Subject, observation: Observation, course: Course) -> str | None:

@@ -188,3 +188,19 @@ async def test_blue_and_green_have_no_steps_but_a_bake() -> None:
         assert second != first
         assert {w for _, w in seen} == {0}
         assert "Baking" in {p for p, _ in seen}
+
+
+async def test_gateways_that_do_not_answer_through_the_service_hold_the_rollout_before_any_weight_counts() -> None:
+    async with stage() as (world, plane):
+        world.apply(config_map("iris-model-2", b"model two"))
+        world.apply(canary())
+        first = await world.ready()
+        for gateway in plane.gateways.values():
+            gateway.answers = False
+        world.apply(canary(model=TWO))
+        await world.until(lambda: phase(world) == "Held", within=200)
+        assert world.status()["rollout"]["held"]["reason"] == "GatewayUnavailable"
+        assert world.entry() == first
+        for gateway in plane.gateways.values():
+            gateway.answers = True
+        await world.until(lambda: world.status()["stableRevision"] != first, within=400)

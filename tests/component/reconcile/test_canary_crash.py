@@ -1,0 +1,120 @@
+"""The operator is killed before and after each write of a whole canary, under requests, and started again.
+
+Whatever the point: the candidate is promoted, no step is taken twice, the weight never falls on the way, and no request
+is lost.
+"""
+
+import asyncio
+import os
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.component.reconcile.test_canary import TWO, canary, phase, weight
+from tests.component.reconcile.zero import WITH_GATEWAYS, stage
+from tests.fakes import virtual_time
+from tests.fakes.world import World, config_map
+
+from serinus_operator.cluster.port import Manifest
+
+SHORT: dict[str, Any] = {
+    "steps": [{"weight": 5, "pauseSeconds": 3}, {"weight": 25, "pauseSeconds": 3}, {"weight": 50, "pauseSeconds": 3}],
+    "analysis": {"lowTrafficWaitSeconds": 0},
+    "bakeSeconds": 5,
+}
+PER_SECOND = 4.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a run came to."""
+
+    seen: list[tuple[str, int]]
+    """Phases and weights, in their order."""
+    children: list[str]
+    calls: int
+    lost: list[str]
+
+
+async def play(kill: tuple[int, str] | None = None) -> Ending:
+    """From the first revision to the second, with an operator that is killed at this write of the rollout."""
+    async with stage() as (world, plane):
+        world.apply(config_map("iris-model-2", b"model two"))
+        world.apply(canary(rollout=SHORT))
+        await world.ready()
+        await world.until(lambda: plane.leads_to("iris") == {"pod"})
+        seen, sent = noted(world), list[asyncio.Future[bool]]()
+
+        async def ask() -> None:
+            while True:
+                sent.append(asyncio.ensure_future(plane.request()))
+                await asyncio.sleep(1 / PER_SECOND)
+
+        asking = asyncio.ensure_future(ask())
+        world.requests = 0
+        world.apply(canary(rollout=SHORT, model=TWO))
+        if kill:
+            world.kill_at = kill
+            await asyncio.wait_for(world.killed.wait(), 200)
+            world.kill_at = None
+            await world.restart(WITH_GATEWAYS)
+        second = await world.ready(within=300)
+        await world.until(lambda: world.deployments() == [world.entry()] == [second], within=60)
+        calls = world.requests
+        asking.cancel()
+        await asyncio.gather(*sent, asking, return_exceptions=True)
+        return Ending(seen, world.children(), calls, plane.lost)
+
+
+def noted(world: World) -> list[tuple[str, int]]:
+    """The phases and weights that the status goes through from now on."""
+    seen: list[tuple[str, int]] = []
+
+    def note(_: str, manifest: Manifest) -> None:
+        here = phase(world), weight(world)
+        if manifest["kind"] == "ModelDeployment" and seen[-1:] != [here]:
+            seen.append(here)
+
+    world.cluster.watchers.append(note)
+    return seen
+
+
+def test_good_rollout_goes_its_way_once() -> None:
+    ending = virtual_time.run(play())
+    assert ending.seen == WAY
+    assert not ending.lost
+
+
+WAY = [
+    ("Stable", 0),
+    ("Stepping", 0),
+    ("Stepping", 5),
+    ("Stepping", 25),
+    ("Stepping", 50),
+    ("Promoting", 50),
+    ("Promoting", 100),
+    ("Baking", 100),
+    ("Baking", 0),
+    ("Stable", 0),
+]
+
+
+def test_killed_at_any_write_ends_the_same(subtests: pytest.Subtests) -> None:
+    """`CRASHES=1000` tries every point, `CRASH_SEED` others than those of this run."""
+    seed, most = int(os.environ.get("CRASH_SEED", "6")), int(os.environ.get("CRASHES", "8"))
+    golden = virtual_time.run(play())
+    assert golden.calls > 20
+    points = [(number, when) for number in range(1, golden.calls + 1) for when in ("before", "after")]
+    for number, when in sorted(random.Random(seed).sample(points, min(most, len(points)))):
+        with subtests.test(f"{when} request {number}: CRASH_SEED={seed} CRASHES={most}"):
+            ending = virtual_time.run(play((number, when)))
+            assert ending.seen == golden.seen
+            assert ending.children == golden.children
+            assert not ending.lost
+
+
+def test_restart_before_the_gateways_were_seen_holds_nothing() -> None:
+    """Number 12 is the write of the first step: a process that has not looked for gateways yet finds none."""
+    for number in (11, 12, 13):
+        assert virtual_time.run(play((number, "after"))).seen == WAY
