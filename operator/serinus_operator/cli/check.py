@@ -142,7 +142,8 @@ def _warnings(document: Document, stored: dict[str, Any]) -> Iterator[Problem]:
     """What is admitted and then answered with a condition, or waits."""
     spec = ModelDeploymentSpec.model_validate(stored["spec"])
     for path in unsupported_fields(spec):
-        yield document.problem(path, f"{path}: NotSupported: has no effect in this version", warning=True)
+        field = path.split()[0].rstrip(":")
+        yield document.problem(field, f"{path}: NotSupported: has no effect in this version", warning=True)
     image = f"serinus-runtime:{importlib.metadata.version('serinus')}"
     for path in fields_without_cluster(spec, image):
         yield document.problem(path, f"{path}: NotInLocalMode: needs a cluster", warning=True)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import yaml
 
 from serinus_api import names
-from serinus_api.v1alpha1.support import NOT_YET
 from serinus_operator.cli import exits
 from serinus_operator.cli.client import Client
 from serinus_operator.cli.columns import events_table, models_table
@@ -96,9 +95,9 @@ def delete(state: Path, name: str, namespace: str) -> int:
 
 def act(state: Path, action: str, name: str, namespace: str) -> int:
     """Set the annotation of an action to a new nonce, which the operator carries out once."""
-    if action in ("promote", "abort") and "spec.rollout.steps" in NOT_YET:
+    if action in ("promote", "abort"):
         raise Fault(
-            f"{action} comes with weighted rollouts, which this version has not: a new revision takes over when it is "
+            f"{action} is for rollouts in steps, which local mode has not: a new revision takes over when it is "
             "ready, and a bad one is refused by itself. `retry` tries a refused one again",
             exits.USAGE,
         )

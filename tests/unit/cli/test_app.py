@@ -78,7 +78,7 @@ def test_validate_takes_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_warnings_are_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     later = next(path for path in GOOD if path.stem == "later-features")
     assert run(monkeypatch, "validate", "-f", str(later)) == 0
-    assert "warning: spec.rollout.strategy: NotSupported" in capsys.readouterr().err
+    assert "warning: spec.rollout.shadow: NotSupported" in capsys.readouterr().err
 
 
 USAGE = {
@@ -86,8 +86,8 @@ USAGE = {
     "no file": ("run",),
     "a port that is none": ("run", "-f", "x", "--port", "70000"),
     "a name in all namespaces": ("get", "m", "-A"),
-    "promote, which has no effect yet": ("promote", "m"),
-    "abort, which has no effect yet": ("abort", "m"),
+    "promote, which local mode has not": ("promote", "m"),
+    "abort, which local mode has not": ("abort", "m"),
 }
 
 
