@@ -35,7 +35,7 @@ def build_status(
             "replicas": made + sum(workload.replicas for workload in live),
             "selector": names.selector_string(subject.name),
             "summary": SummaryStatus(
-                weight="100%" if stable_ready or scaling.state != "Awake" else "0%",
+                weight=_weight(decision, answers=bool(stable_ready) or scaling.state != "Awake"),
                 replicas=f"{stable_ready}/{decision.replicas}",
                 digest=_short_digest(decision, stable),
                 engine=scaling.engine,
@@ -61,6 +61,15 @@ def _scaling(subject: Subject, decision: Decision, ready: int, now: Instant) -> 
         same = before is not None and before.state == found.state and before.since
         update["since"] = before.since if before and same else now.timestamp()
     return found.model_copy(update=update)
+
+
+def _weight(decision: Decision, *, answers: bool) -> str:
+    """`100%`, or `95/5%` while a candidate has a share."""
+    rollout, candidate = decision.status.rollout, decision.status.candidate_revision
+    share = rollout.requested_weight if rollout and candidate not in (None, decision.status.stable_revision) else None
+    if share:
+        return f"{100 - share}/{share}%"
+    return "100%" if answers else "0%"
 
 
 def _short_digest(decision: Decision, stable: str | None) -> str:

@@ -80,6 +80,8 @@ async def served(*, per_second: float = 20.0) -> AsyncIterator[tuple[World, Plan
 async def test_good_candidate_takes_over_in_steps() -> None:
     async with served() as (world, _, first, seen):
         world.apply(canary(model=TWO))
+        await world.until(lambda: world.status()["summary"]["weight"] == "75/25%", within=200)
+        await world.until(lambda: world.status()["rollout"]["weightVerified"] == "True")
         await world.until(lambda: phase(world) == "Baking", within=300)
         second = world.status()["stableRevision"]
         assert second != first
