@@ -75,7 +75,9 @@ def step(  # everything that the next place depends on
     if place == AWAKE and not splits and (workload is None or not may_rest(spec)):
         finding = _hindrance(subject, observation.gateways, ZeroMemory(), now)
         least, enough = (max(1, wanted), 1) if may_rest(spec) else (wanted, None)
-        return Sleep(Traffic(port=observation.gateway_port), ZeroMemory(), least, enough=enough, finding=finding)
+        # A slice that is left, because its removal was decided and the operator killed, goes now.
+        traffic = Traffic(gateways=(), port=observation.gateway_port)
+        return Sleep(traffic, ZeroMemory(), least, enough=enough, finding=finding)
     memory = _looked(subject, observation.load, workload, memory, place, now)
     situation = _situation(subject, observation, memory, place, now, wanted=wanted, settled=settled)
     situation = replace(situation, splits=splits and (place != AWAKE or now.monotonic >= memory.not_before))

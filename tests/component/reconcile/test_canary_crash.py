@@ -42,7 +42,7 @@ async def play(kill: tuple[int, str] | None = None) -> Ending:
     async with stage() as (world, plane):
         world.apply(config_map("iris-model-2", b"model two"))
         world.apply(canary(rollout=SHORT))
-        await world.ready()
+        first = await world.ready()
         await world.until(lambda: plane.leads_to("iris") == {"pod"})
         seen, sent = noted(world), list[asyncio.Future[bool]]()
 
@@ -61,6 +61,7 @@ async def play(kill: tuple[int, str] | None = None) -> Ending:
             await world.restart(WITH_GATEWAYS)
         second = await world.ready(within=300)
         await world.until(lambda: world.deployments() == [world.entry()] == [second], within=60)
+        await world.until(lambda: f"Service {first}" not in world.children())
         calls = world.requests
         asking.cancel()
         await asyncio.gather(*sent, asking, return_exceptions=True)
@@ -112,6 +113,12 @@ def test_killed_at_any_write_ends_the_same(subtests: pytest.Subtests) -> None:
             assert ending.seen == golden.seen
             assert ending.children == golden.children
             assert not ending.lost
+
+
+def test_slice_that_was_to_be_removed_when_the_operator_was_killed_goes_later() -> None:
+    golden = virtual_time.run(play())
+    for number in range(golden.calls - 6, golden.calls - 2):
+        assert virtual_time.run(play((number, "after"))).children == golden.children
 
 
 def test_restart_before_the_gateways_were_seen_holds_nothing() -> None:
