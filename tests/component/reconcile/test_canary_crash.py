@@ -1,7 +1,7 @@
 """The operator is killed before and after each write of a whole canary, under requests, and started again.
 
-Whatever the point: the candidate is promoted, no step is taken twice, the weight never falls on the way, and no request
-is lost.
+Whatever the point: a good candidate is promoted and a bad one taken back, no step is taken twice, the weight moves one
+way, and no request is lost.
 """
 
 import asyncio
@@ -23,7 +23,13 @@ SHORT: dict[str, Any] = {
     "analysis": {"lowTrafficWaitSeconds": 0},
     "bakeSeconds": 5,
 }
+STRICT: dict[str, Any] = {
+    "steps": [{"weight": 50, "pauseSeconds": 20}],
+    "analysis": {"minRequests": 10, "metrics": [{"name": "errors", "type": "ErrorRatePermille", "max": 100}]},
+}
 PER_SECOND = 4.0
+SECOND = "iris-736c8b5f"
+"""The name of a revision follows from spec and digest."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,18 @@ class Ending:
     lost: list[str]
 
 
-async def play(kill: tuple[int, str] | None = None) -> Ending:
-    """From the first revision to the second, with an operator that is killed at this write of the rollout."""
+async def play(kill: tuple[int, str] | None = None, *, bad: bool = False) -> Ending:
+    """From the first revision to the second, with an operator that is killed at this write of the rollout.
+
+    `bad`: the second answers most requests with an error, and is taken back.
+    """
+    rollout = STRICT if bad else SHORT
     async with stage() as (world, plane):
         world.apply(config_map("iris-model-2", b"model two"))
-        world.apply(canary(rollout=SHORT))
+        world.apply(canary(rollout=rollout))
         first = await world.ready()
         await world.until(lambda: plane.leads_to("iris") == {"pod"})
+        plane.errors[SECOND] = 0.8 if bad else 0.0
         seen, sent = noted(world), list[asyncio.Future[bool]]()
 
         async def ask() -> None:
@@ -53,15 +64,19 @@ async def play(kill: tuple[int, str] | None = None) -> Ending:
 
         asking = asyncio.ensure_future(ask())
         world.requests = 0
-        world.apply(canary(rollout=SHORT, model=TWO))
+        world.apply(canary(rollout=rollout, model=TWO))
         if kill:
             world.kill_at = kill
             await asyncio.wait_for(world.killed.wait(), 200)
             world.kill_at = None
             await world.restart(WITH_GATEWAYS)
-        second = await world.ready(within=300)
-        await world.until(lambda: world.deployments() == [world.entry()] == [second], within=60)
-        await world.until(lambda: f"Service {first}" not in world.children())
+        await world.until(
+            lambda: world.says("Stalled", "True", "RolledBack") if bad else world.status()["stableRevision"] == SECOND,
+            within=300,
+        )
+        await world.until(lambda: world.deployments() == [world.entry()] == [first if bad else SECOND], within=300)
+        await world.until(lambda: f"Service {SECOND if bad else first}" not in world.children())
+        await world.until(lambda: plane.leads_to("iris") == {"pod"} and (bad or world.is_ready()))
         calls = world.requests
         asking.cancel()
         await asyncio.gather(*sent, asking, return_exceptions=True)
@@ -81,9 +96,10 @@ def noted(world: World) -> list[tuple[str, int]]:
     return seen
 
 
-def test_good_rollout_goes_its_way_once() -> None:
-    ending = virtual_time.run(play())
-    assert ending.seen == WAY
+@pytest.mark.parametrize("bad", [False, True])
+def test_rollout_goes_its_way_once(bad: bool) -> None:
+    ending = virtual_time.run(play(bad=bad))
+    assert ending.seen == (BACK if bad else WAY)
     assert not ending.lost
 
 
@@ -101,15 +117,19 @@ WAY = [
 ]
 
 
-def test_killed_at_any_write_ends_the_same(subtests: pytest.Subtests) -> None:
+BACK = [("Stable", 0), ("Stepping", 0), ("Stepping", 50), ("Aborting", 50), ("Aborting", 0), ("Aborted", 0)]
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_killed_at_any_write_ends_the_same(bad: bool, subtests: pytest.Subtests) -> None:
     """`CRASHES=1000` tries every point, `CRASH_SEED` others than those of this run."""
     seed, most = int(os.environ.get("CRASH_SEED", "6")), int(os.environ.get("CRASHES", "8"))
-    golden = virtual_time.run(play())
+    golden = virtual_time.run(play(bad=bad))
     assert golden.calls > 20
     points = [(number, when) for number in range(1, golden.calls + 1) for when in ("before", "after")]
     for number, when in sorted(random.Random(seed).sample(points, min(most, len(points)))):
         with subtests.test(f"{when} request {number}: CRASH_SEED={seed} CRASHES={most}"):
-            ending = virtual_time.run(play((number, when)))
+            ending = virtual_time.run(play((number, when), bad=bad))
             assert ending.seen == golden.seen
             assert ending.children == golden.children
             assert not ending.lost
