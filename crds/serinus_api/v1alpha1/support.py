@@ -21,7 +21,6 @@ NOT_YET = (
     "spec.rollout.shadow",
     "spec.rollout.analysis",
     "spec.rollout.bakeSeconds",
-    "spec.validation",
     "spec.route",
 )
 """Without effect until their feature lands; each stands for everything below it."""

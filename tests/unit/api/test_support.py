@@ -45,6 +45,7 @@ SUPPORTED = (
     "spec.scaling.scaleToZero",
     "spec.scaling.activation",
     "spec.rollout.revisionHistoryLimit",
+    "spec.validation",
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 

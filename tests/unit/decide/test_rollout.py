@@ -163,7 +163,8 @@ def test_passed_preflight_leads_to_the_pods_of_the_digest_that_it_found() -> Non
 
 @pytest.mark.parametrize("reason", sorted(FINAL_REASONS))
 def test_final_reason_refuses(reason: Reason) -> None:
-    step = advance(work(P, attempt=1, preflight=ended(reason)))
+    before = reason if reason is Reason.TOO_SLOW else None
+    step = advance(work(P, attempt=1, preflight=ended(reason), reason=before))
     assert step.rejected == Verdict(reason, "in its own words")
 
 
