@@ -168,6 +168,13 @@ def test_final_reason_refuses(reason: Reason) -> None:
     assert step.rejected == Verdict(reason, "in its own words")
 
 
+def test_model_that_is_too_slow_once_is_timed_once_more() -> None:
+    step = advance(work(P, attempt=1, preflight=ended(Reason.TOO_SLOW)))
+    assert (step.rejected, step.waiting) == (None, Verdict(Reason.TOO_SLOW, "in its own words"))
+    assert step.resolution
+    assert (step.resolution.attempt, step.resolution.reason) == (2, "TooSlow")
+
+
 @pytest.mark.parametrize("reason", [r for r in Reason if r not in FINAL_REASONS and r is not Reason.PASSED] + [None])
 def test_any_other_end_is_tried_again_soon(reason: Reason | None) -> None:
     step = advance(work(P, attempt=1, preflight=ended(reason), now=100.0))
