@@ -53,7 +53,9 @@ class TensorStatus(ApiModel):
     """Its name."""
     datatype: Word
     """Datatype of the Open Inference Protocol."""
-    shape: Annotated[tuple[Annotated[int, Field(ge=-1, le=2**53 - 1)], ...], Field(max_length=1024, json_schema_extra=ATOMIC)] = ()
+    shape: Annotated[
+        tuple[Annotated[int, Field(ge=-1, le=2**53 - 1)], ...], Field(max_length=1024, json_schema_extra=ATOMIC)
+    ] = ()
     """Dimensions; -1 is a variable one."""
 
 
