@@ -148,7 +148,8 @@ class Applier:
             seen, size = observation.workloads.get(revision), decision.size_of(revision)
             if seen is None or revision == _leaving(decision) or seen.replicas == size:
                 continue
-            await self._mark_pods(subject, revision, decision.leaving_pods)
+            if size < seen.replicas:
+                await self._mark_pods(subject, revision, decision.leaving_pods)
             precondition = Precondition(uid=seen.uid, resource_version=seen.resource_version)
             version = await self.cluster.scale(DEPLOYMENT, subject.namespace, revision, size, precondition)
             self._remember_size(subject, revision, seen.resource_version, size, version)

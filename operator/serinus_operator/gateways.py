@@ -125,30 +125,30 @@ class Gateways:
         else:
             self.followed.discard(key)
 
-    async def answer(self, address: str | None) -> bool | None:
-        """Whether a gateway answers through a Service: its count of arrivals rises with our own requests.
+    async def answer(self, key: Key, address: str | None) -> bool | None:
+        """Whether a gateway answers through a model's Service: its count of arrivals rises with our own requests.
 
         False where a request was not answered at all; None where all were, but perhaps by pods alone, and where the
         Service has no address yet.
         """
         if address is None:
             return None
-        before = await self._arrivals()
+        before = await self._arrivals(key)
         answers = await asyncio.gather(*(self.probe(address) for _ in range(PROBES)))
         if not all(answers):
             return False
-        after = await self._arrivals()
-        risen = any(after[port] > before.get(port, after[port]) for port in after)
+        after = await self._arrivals(key)
+        risen = any(after[pod] > before.get(pod, after[pod]) for pod in after)
         return True if risen else None
 
-    async def _arrivals(self) -> dict[tuple[str, int], int]:
-        """Requests that came so far, by gateway and port."""
+    async def _arrivals(self, key: Key) -> dict[str, int]:
+        """Requests for one model that came so far, by gateway."""
         reports = await asyncio.gather(*(self.ask(pod.addresses[0]) for pod in self.pods))
         return {
-            (pod.name, model.port): model.arrivals
+            pod.name: model.arrivals
             for pod, report in zip(self.pods, reports, strict=False)
             for model in (report.models if report else ())
-            if model.arrivals is not None
+            if (model.namespace, model.name) == (key.namespace, key.name) and model.arrivals is not None
         }
 
     def _take(self, pods: tuple[GatewayPod, ...]) -> None:

@@ -124,7 +124,7 @@ class Observer:
         entry = await self._entry(subject, services.get(subject.name))
         key = Key(subject.namespace, subject.name)
         leaving = zero.place_of(subject) == LEAVING and entry.gateways > 0
-        answered = await self.gateways.answer(entry.address) if leaving else None
+        answered = await self.gateways.answer(key, entry.address) if leaving else None
         golden = await self._golden(subject, records)
         stable_source = await self._stable_source(subject, records, workloads, pods)
         scalers = await self.scalers.look(subject)

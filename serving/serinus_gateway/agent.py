@@ -16,7 +16,8 @@ from serinus_api.gateway import GatewayReport, ModelTraffic, RevisionTraffic
 from serinus_gateway.description import Fleet, Model, ModelKey
 from serinus_gateway.dial import HttpDialer
 from serinus_gateway.files import ConfigFolder
-from serinus_gateway.hold import Hall, Parts
+from serinus_gateway.hall import Hall
+from serinus_gateway.hold import Parts
 from serinus_gateway.logs import fields
 from serinus_gateway.plan import displaced, plan
 from serinus_gateway.proxy import Admin, Seen
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One gateway's agent; `run` until `stop`."""
+    """One gateway's agent; works while its context is open."""
 
     def __init__(self, settings: Settings, world: World, waker: Waker) -> None:
         self._settings = settings

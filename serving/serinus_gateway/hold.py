@@ -1,6 +1,6 @@
-"""Requests that wait for a pod: one desk per revision, and the hall of all desks with the bounds that they share.
+"""Requests that wait for a pod of one revision: a desk. The hall (`hall.py`) has all of them.
 
-Asked by the check server (`server.py`) for each request that Envoy holds. While something waits at a desk, and only
+While something waits at a desk, and only
 then, its pods are asked every 20 ms until they answer, then for their load, and a revision without pods is woken by a
 single task; how often is said by `pauses.py`.
 """
@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 
-from serinus_gateway.description import ModelKey
 from serinus_gateway.dial import Dialer
 from serinus_gateway.episode import Episode
 from serinus_gateway.logs import fields
@@ -65,6 +64,16 @@ class Waiter:
     grant: asyncio.Future[Pod]
 
 
+class Moved(Exception):  # noqa: N818  # what happened, not an error
+    """The desk has closed while the request waited there; the hall knows another one, or why there is none."""
+
+
+def is_closed(view: ModelView, revision: str) -> bool:
+    """Whether nobody may wait for a revision: it has been replaced, or only others can give it pods and it has none."""
+    replaced = revision not in (view.stable, view.candidate)
+    return replaced or (not view.wakes and not any(pod.ready for pod in view.pods_of(revision)))
+
+
 class Desk:
     """All that waits for the pods of one revision."""
 
@@ -93,6 +102,9 @@ class Desk:
     def update(self, view: ModelView) -> None:
         """Take what has changed."""
         before, self._view = self._view, view
+        if is_closed(view, self._revision):
+            self._send_on()
+            return
         alive = {pod.uid for pod in self._pods}
         if any(pod.ready for pod in self._pods):
             self._has_answered()
@@ -106,19 +118,26 @@ class Desk:
             self._episode.reached("schedule", self._parts.clock())
         self._work()
 
-    async def admit(self) -> Grant | Refusal:
-        """Wait for a place. Cancelled when the client leaves, which frees its place in the queue."""
+    def pass_at_once(self) -> Grant | None:
+        """A place that is free now, for a request that no other one waits before."""
+        if self.waiting or not (pod := self._take(self._parts.clock())):
+            return None
+        self.count("passed")
+        return Grant(pod)
+
+    async def wait(self, came: float) -> Grant | Refusal:
+        """Wait for a place since `came`. Cancelled when the client leaves, which frees its place in the queue.
+
+        Moved when this desk closes.
+        """
         now = self._parts.clock()
-        if not self.waiting and (pod := self._take(now)):
-            self.count("passed")
-            return Grant(pod)
         if not self.waiting:
             self.crowded, self._newest_next = False, True
-        waiter = Waiter(now, not self._answering(now), asyncio.get_running_loop().create_future())
+        waiter = Waiter(came, not self._answering(now), asyncio.get_running_loop().create_future())
         self.waiting[waiter] = None
         self._work()
         try:
-            async with asyncio.timeout(self._view.activation.deadline_seconds):
+            async with asyncio.timeout(came + self._view.activation.deadline_seconds - now):
                 pod = await waiter.grant
         except TimeoutError:
             if not waiter.grant.done() or waiter.grant.cancelled():
@@ -127,7 +146,7 @@ class Desk:
             pod = waiter.grant.result()  # it came in the same instant
         except asyncio.CancelledError:
             self.count("left")
-            if waiter.grant.done() and not waiter.grant.cancelled():
+            if waiter.grant.done() and not waiter.grant.cancelled() and not waiter.grant.exception():
                 self._unsent(waiter.grant.result())
             raise
         finally:
@@ -136,6 +155,13 @@ class Desk:
         held = self._parts.clock() - waiter.came
         self._parts.telemetry.held_for(self._view.key, held)
         return Grant(pod, round(held * 1000) if waiter.cold else None)
+
+    def _send_on(self) -> None:
+        """Nobody is to wait here any longer; nothing is woken for it."""
+        for waiter in self.waiting:
+            if not waiter.grant.done():
+                waiter.grant.set_exception(Moved())
+        self.waiting.clear()
 
     @property
     def _pods(self) -> tuple[Pod, ...]:
@@ -306,68 +332,3 @@ class Desk:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("Task of a desk ended", extra=fields(revision=self._revision), exc_info=error)
-
-
-class Hall:
-    """All desks, and the bounds on how much waits."""
-
-    def __init__(self, parts: Parts, max_pending: int) -> None:
-        """`max_pending`: requests that this gateway holds at most, of all models together."""
-        self._parts = parts
-        self._max_pending = max_pending
-        self._desks: dict[tuple[ModelKey, str], Desk] = {}
-        self._synced = asyncio.Event()
-
-    def update(self) -> None:
-        """Something in the world has changed."""
-        if not self._parts.world.synced:
-            return
-        self._synced.set()
-        views = self._parts.world.views()
-        for (key, revision), desk in list(self._desks.items()):
-            if view := views.get(key):
-                desk.update(view)
-            elif not desk.waiting:
-                del self._desks[key, revision]
-
-    async def admit(self, key: ModelKey, revision: str) -> Grant | Refusal:
-        """Let one request wait for a pod of a revision."""
-        await self._synced.wait()
-        view = self._parts.world.views().get(key)
-        if view is None:
-            return Refusal("NotFound", f"no model {key[1]} in namespace {key[0]}")
-        desk = self._desks.get((key, revision))
-        if desk is None:
-            desk = self._desks[key, revision] = Desk(self._parts, view, revision)
-        if not view.wakes and not any(pod.ready for pod in view.pods_of(revision)):
-            return self._not_ready(view, revision)
-        limit = -(-view.activation.max_pending // self._parts.world.gateways())
-        if self.held(key) >= limit:
-            return self._full(desk, f"{limit} requests wait for {view.name} already")
-        if self.held() >= self._max_pending:
-            return self._full(desk, f"{self._max_pending} requests wait in this gateway already")
-        return await desk.admit()
-
-    def held(self, key: ModelKey | None = None, revision: str | None = None) -> int:
-        """Requests that wait: for one revision, one model, or all."""
-        return sum(
-            len(desk.waiting)
-            for (its, name), desk in self._desks.items()
-            if key in (None, its) and revision in (None, name)
-        )
-
-    def released(self, key: ModelKey, revision: str) -> int:
-        """Requests that were sent to a pod of the revision."""
-        desk = self._desks.get((key, revision))
-        return desk.released if desk else 0
-
-    def _not_ready(self, view: ModelView, revision: str) -> Refusal:
-        """Nobody could say for how long a request would wait for a model that only others can give pods."""
-        self._parts.telemetry.asked(view.key, revision, "rejected")
-        trouble = view.trouble_of(revision)
-        return Refusal(trouble.reason, f"no pod of {view.name} is ready: {trouble.reason}: {trouble.message}")
-
-    def _full(self, desk: Desk, message: str) -> Refusal:
-        desk.crowded = True
-        desk.count("rejected")
-        return Refusal("TooManyPending", f"{message}; try again later")

@@ -69,7 +69,7 @@ async def _agent(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with connect(settings) as (world, waker), Agent(settings, world, waker) as agent:
         log.info("Listening", extra=fields(check_port=settings.check_port, agent_port=settings.agent_port))
-        ends = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(agent.ended())}
+        ends = {asyncio.ensure_future(one) for one in (stop.wait(), agent.ended(), world.ended())}
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()

@@ -21,7 +21,8 @@ from serinus_api.gateway import (
     GatewayReport,
 )
 from serinus_api.runtime import HEADER_REVISION
-from serinus_gateway.hold import Grant, Hall, Refusal
+from serinus_gateway.hall import Hall
+from serinus_gateway.hold import Grant, Refusal
 from serinus_gateway.telemetry import Telemetry
 
 LOOPBACK = "127.0.0.1"

@@ -17,6 +17,8 @@ from serinus_api.gateway import AGENT_PORT, LABEL_SERVICE_NAME, LABEL_SLICE_MANA
 
 pytestmark = pytest.mark.own_operator
 OURS = {LABEL_SLICE_MANAGER: SLICE_MANAGER}
+ADD_ONS = ("gateway.networking.k8s.io", "keda.sh", "metrics.k8s.io", "monitoring.coreos.com", "serving.knative.dev")
+"""API groups of Gateway API, KEDA, metrics-server, Prometheus' operator and Knative."""
 COLD_SERIES = "serinus_gateway_cold_start_seconds_sum"
 
 
@@ -34,6 +36,10 @@ def phases(release: Release) -> dict[str, float]:
 
 
 def test_a_model_sleeps_when_nobody_asks_and_a_request_wakes_it(world: World, namespace: str) -> None:
+    """On our own cluster, which has none of what others need for it."""
+    present = sorted(group for group in ADD_ONS if group in world.kubectl("api-versions"))
+    world.figures.note("add-ons on this cluster", looked_for=sorted(ADD_ONS), present=present)
+    assert not present or not world.audit, "this story is to show that none of them is needed"
     release, (model,) = sleepy(world, namespace, "drowsy")
     url, watch = model.url, Stopwatch()
     reach(model, "Asleep")

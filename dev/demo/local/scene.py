@@ -6,6 +6,7 @@ Made by `command.py`. Nothing here tells what should be; that is said in `story.
 import json
 import shlex
 import textwrap
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -113,8 +114,15 @@ class Scene:
     # What is there
 
     def compare(self, truth: Truth) -> None:
-        """Ask the served model about 50 flowers; it says what scikit-learn says."""
-        compare(self.narrator, predict(self.serving.address, truth.features), truth, self.now().revision)
+        """Ask the served model about 50 flowers; it says what scikit-learn says.
+
+        The entry port turns to a new revision a moment after that is Ready; until then the old one answers.
+        """
+        revision, late = self.now().revision, time.monotonic() + TIMEOUT_SECONDS
+        answers = predict(self.serving.address, truth.features)
+        while answers.version != revision and time.monotonic() < late:
+            answers = predict(self.serving.address, truth.features)
+        compare(self.narrator, answers, truth, revision)
 
     def body(self) -> str:
         """One flower as a request of the Open Inference Protocol."""

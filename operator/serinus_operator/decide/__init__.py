@@ -76,7 +76,8 @@ def _decided(
     refusal = _not_acted_on(subject, default_image, local=local)
     held = _held(subject, observation, memory) if refusal else None
     sizing = held or scaling.size(subject, observation, memory.scaling, now)
-    settled = refusal is None and not _rolls_out(subject, observation)
+    contested = sizing.finding is not None and sizing.finding.verdict.reason is Reason.REPLICA_OWNERSHIP_CONFLICT
+    settled = refusal is None and not contested and not _rolls_out(subject, observation)
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled)
     sizing = rest.sized(subject, sizing, sleep, now)
     if refusal:

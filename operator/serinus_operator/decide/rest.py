@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ScalingStatus
-from serinus_operator.decide.scaling import Sizing
+from serinus_operator.decide.scaling import Sizing, asked_for
 from serinus_operator.decide.zero import Sleep, place_of
 from serinus_operator.places import AWAKE, State
 from serinus_operator.state import Decision, Health, Instant, Subject, Verdict
@@ -24,7 +24,8 @@ def sized(subject: Subject, sizing: Sizing, sleep: Sleep, now: Instant) -> Sizin
     enough = sizing.enough if sleep.enough is None else sleep.enough
     exact = sizing.exact and sleep.traffic.place == AWAKE
     finding = sleep.finding or sizing.finding
-    return replace(sizing, size=sleep.size, enough=enough, exact=exact, status=status, finding=finding)
+    memory = sizing.memory if sleep.size == sizing.size else asked_for(sizing.memory, sleep.size)
+    return replace(sizing, size=sleep.size, enough=enough, exact=exact, status=status, finding=finding, memory=memory)
 
 
 def told(subject: Subject, decision: Decision, sizing: Sizing) -> Decision:

@@ -140,6 +140,12 @@ def _writers(before: Writers, live: int, now: float) -> Writers:
     return Writers(live, asked, foreign)
 
 
+def asked_for(memory: ScalingMemory, size: int) -> ScalingMemory:
+    """The memory of a size that we are about to write: when it is seen, it is nobody else's."""
+    asked = (*memory.writers.asked, size)[-REMEMBERED_ASKS:]
+    return replace(memory, writers=replace(memory.writers, asked=asked))
+
+
 def _by_demand(
     subject: Subject,
     spec: ScalingSpec,
@@ -165,10 +171,8 @@ def _by_demand(
     if found != wanted:
         reason, words = _bound(spec, found, wanted, reason, words)
     panic = memory.surge.panic_since is not None
-    asked = memory.writers.asked if found == live else (*memory.writers.asked, found)[-REMEMBERED_ASKS:]
     memory = replace(
-        memory,
-        writers=replace(memory.writers, asked=asked),
+        memory if found == live else asked_for(memory, found),
         settled_at=memory.settled_at if found == live else now.monotonic,
         outcome=Outcome(found, wanted, panic, reason),
     )

@@ -133,17 +133,21 @@ def must_serve(s: Situation) -> bool:
     return not s.may_rest
 
 
+def overdue(s: Situation) -> bool:
+    """Its pods have had their time; a loading one has its own."""
+    return s.lasted >= s.deadline and (s.loading is None or s.loading >= s.deadline)
+
+
 def carried(s: Situation) -> bool:
-    """Its pods can take what the gateways hold."""
-    complete = s.ready > 0 and s.ready >= s.replicas >= s.wanted
+    """Its pods can take what the gateways hold. Those that nothing could start by then are not waited for."""
+    complete = s.ready > 0 and (s.ready >= s.replicas >= s.wanted or overdue(s))
     released = (not s.held and s.enough) if s.told else s.lasted >= UNTOLD_SECONDS
     return complete and released
 
 
 def given_up(s: Situation) -> bool:
-    """Its pods have had their time; a loading one has its own."""
-    late = s.lasted >= s.deadline and (s.loading is None or s.loading >= s.deadline)
-    return late and s.ready == 0 and s.may_rest and s.told and not s.busy
+    """None of its pods has answered in its time, and nobody waits for one."""
+    return overdue(s) and s.ready == 0 and s.may_rest and s.told and not s.busy
 
 
 def emptied(s: Situation) -> bool:
@@ -181,7 +185,7 @@ TABLE: tuple[Row, ...] = (
     Row(ASLEEP, WAKING, must_serve, "the spec does not let it sleep any more"),
     Row(WAKING, AWAKE, emptied, "the spec asks for no pods"),
     Row(WAKING, STRANDED, deserted, "no gateway was ready for 2.5 s"),
-    Row(WAKING, RETURNING, carried, "all its pods answer, and nothing is held"),
+    Row(WAKING, RETURNING, carried, "all its pods answer, or those that could start in time, and nothing is held"),
     Row(WAKING, ASLEEP, given_up, "no pod answered by the startup deadline, and nothing is held"),
     Row(RETURNING, AWAKE, emptied, "the spec asks for no pods"),
     Row(RETURNING, STRANDED, deserted, "no gateway was ready for 2.5 s"),

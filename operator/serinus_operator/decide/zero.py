@@ -10,7 +10,7 @@ from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ScaleToZeroSpec, ScalingSpec
 from serinus_operator.decide.demand import is_sane
 from serinus_operator.decide.loading import begun, youngest
-from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over, taken_over
+from serinus_operator.decide.sleep import Row, Situation, given_up, next_row, not_taken_over, overdue, taken_over
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import LoadSample
 from serinus_operator.places import (
@@ -249,11 +249,11 @@ def _named(there: Place, look: GatewayLook) -> tuple[GatewayPod, ...] | None:
 
 
 def _size(there: Place, situation: Situation, spec: ScalingSpec | None) -> int:
-    """What the Deployment shall have. On the way up nothing is taken back that somebody else has given."""
+    """What the Deployment shall have. On the way up nothing is taken back, but pods that could not start in time."""
     if there.state is State.ASLEEP:
         return 0
     size = situation.wanted
-    if there.state is State.WAKING and may_rest(spec) and spec is not None:
+    if there.state is State.WAKING and may_rest(spec) and spec is not None and not overdue(situation):
         first = spec.activation.initial_replicas if spec.activation else 1
         size = max(size, min(situation.replicas, spec.max_replicas), first if situation.replicas == 0 else 0)
     return size

@@ -9,7 +9,7 @@ from serinus_operator.gateways import Gateways
 from serinus_operator.local.addresses import HOME
 from serinus_operator.local.gateway import Gateway
 from serinus_operator.places import GatewayPod
-from serinus_operator.queue import WorkQueue
+from serinus_operator.queue import Key, WorkQueue
 
 NAME = "entry"
 
@@ -52,6 +52,6 @@ class LocalGateways(Gateways):
         """See `Gateways.find`."""
         return (GatewayPod(NAME, (HOME,)),) if self._gateway.serves else ()
 
-    async def answer(self, address: str | None) -> bool | None:
+    async def answer(self, key: Key, address: str | None) -> bool | None:
         """See `Gateways.answer`: no request reaches a pod by another way, so there is nothing to be tried."""
         return self._gateway.serves

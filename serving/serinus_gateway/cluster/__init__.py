@@ -13,11 +13,10 @@ from serinus_gateway.cluster.api import Api
 from serinus_gateway.cluster.waker import ScaleWaker
 from serinus_gateway.cluster.world import KubernetesWorld
 from serinus_gateway.settings import Settings
-from serinus_gateway.world import Waker, World
 
 
 @contextlib.asynccontextmanager
-async def connect(settings: Settings) -> AsyncIterator[tuple[World, Waker]]:
+async def connect(settings: Settings) -> AsyncIterator[tuple[KubernetesWorld, ScaleWaker]]:
     """Both ports, kept up to date while the context is open."""
     api = await Api.connect()
     try:

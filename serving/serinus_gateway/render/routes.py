@@ -66,7 +66,8 @@ def _destination(model: Model, share: Share, via: str, weight: int | None) -> Do
         "weight": share.weight if weight is None else weight,
         "request_headers_to_add": [overwrite(HEADER_VIA, via)],
         "response_headers_to_add": [
-            overwrite(HEADER_REVISION, share.revision),
+            # What is held may have gone to the revision that has replaced this one meanwhile.
+            overwrite(HEADER_REVISION, f"%REQ({HEADER_REVISION})%" if held else share.revision),
             *([overwrite(HEADER_COLD_START, f"%REQ({HEADER_COLD_START})%")] if held else []),
         ],
         "typed_per_filter_config": {CHECK_FILTER: held_by_agent(model, share.revision) if held else unchecked()},

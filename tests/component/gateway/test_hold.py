@@ -117,3 +117,20 @@ async def test_pods_of_others_are_never_a_destination(gateway: Gateway) -> None:
     status, _, _ = await gateway.read(port, headers=named)
     assert status == 503
     assert foreign.seen == []
+
+
+async def test_requests_held_for_a_revision_that_is_replaced_go_to_its_successor(gateway: Gateway) -> None:
+    """Such as one that never loads, until its user brings another. The old one is not woken any more."""
+    port = await gateway.model("iris")
+    asking = [asyncio.create_task(gateway.read(port)) for _ in range(3)]
+    await gateway.until_held("iris", 3)
+    await until(lambda: gateway.api.scaled == [("ml", "iris-1", 1)])
+    gateway.api.set_replicas("ml", "iris-2", 1)
+    small = await gateway.small_pod(echo)
+    await gateway.show("b", small.address, of="iris", revision="iris-2", ready=True)
+    gateway.api.set_replicas("ml", "iris-1", 0)
+    await gateway.say("iris", stableRevision="iris-2")
+    answers = await asyncio.gather(*asking)
+    assert [(status, headers["x-serinus-revision"]) for status, headers, _ in answers] == [(200, "iris-2")] * 3
+    assert gateway.api.scaled == [("ml", "iris-1", 1)]
+    assert await gateway.held("iris") == 0

@@ -23,8 +23,8 @@ from serinus_operator.cluster.errors import Conflict, Unavailable
 from serinus_operator.cluster.port import POD
 
 ADDRESSES = {"gateway-0": FIRST, "gateway-1": SECOND}
-FINDING_OUT_SECONDS = 9.0
-"""That the last gateway is gone: a look, five seconds, a write."""
+FINDING_OUT_SECONDS = 5.0
+"""That the last gateway is gone: a look, half of this, a write."""
 SUCCESSION_SECONDS = 60.0
 """The same where the operator was killed, or could not write, or heard nothing until the next resync."""
 TROUBLES = ("kill", "lose", "fail", "conflict")

@@ -1,5 +1,6 @@
 """A user's client: the public Open Inference Protocol client on the host, and a pod that speaks plain HTTP."""
 
+import http.client
 import json
 import socket
 import urllib.parse
@@ -29,6 +30,20 @@ def predict(url: str, model: str, row: tuple[float, ...] = ROW, tensor: str = "x
         told = answer.get_response()
         assert told["id"] == "by-hand"
         return {output["name"]: answer.as_numpy(output["name"]).tolist() for output in told["outputs"]}
+
+
+def infer_once(url: str, model: str, seconds: float = 30) -> tuple[int, Any]:
+    """Status and answer of one inference: one connection, one POST, never sent again."""
+    address = urllib.parse.urlsplit(url)
+    assert address.hostname
+    connection = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=seconds)
+    entry = {"name": "x", "datatype": "FP32", "shape": [1, len(ROW)], "data": list(ROW)}
+    try:
+        connection.request("POST", f"/v2/models/{model}/infer", json.dumps({"inputs": [entry]}))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
 
 
 def accepts(url: str) -> bool:

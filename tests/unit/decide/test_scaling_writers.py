@@ -9,9 +9,11 @@ from tests.unit.decide.subjects import at, listed, observation, record, revision
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ModelDeploymentSpec
-from serinus_operator.decide import decide
+from serinus_operator.decide import decide, rest
 from serinus_operator.decide.scaling import least_busy, size
+from serinus_operator.decide.zero import Sleep
 from serinus_operator.loads import ScalingMemory
+from serinus_operator.places import ASLEEP, Traffic, ZeroMemory
 from serinus_operator.state import Health, Memory, Observation, ScalerState, SourceLook, Verdict
 
 # Other writers
@@ -46,6 +48,16 @@ def test_own_writes_are_not_foreign_however_late_they_are_seen() -> None:
         known = seen(looked(report(demand), report(), report(), second=2.0 * tick), workload(3, live, *pods(3).pods))
         memory = sized(known, memory=memory, now=2.0 * tick).memory
     assert memory.writers.foreign == ()
+
+
+def test_sleep_is_an_own_write_though_the_demand_asks_for_a_pod() -> None:
+    """Such as processor time, which a pod uses without requests, too."""
+    given = sized(seen(looked(report(4)), workload(1, 1)), now=10.0)
+    asleep = rest.sized(subject(SPEC, STATUS), given, Sleep(Traffic(place=ASLEEP), ZeroMemory(), 0), at(10.0))
+    assert given.size == 1
+    assert asleep.size == 0
+    later = sized(seen(None, workload(0, 0)), memory=asleep.memory, now=12.0)
+    assert later.memory.writers.foreign == ()
 
 
 ENGINE: dict[str, tuple[ScalerState, str, Reason]] = {

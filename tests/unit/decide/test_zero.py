@@ -231,3 +231,12 @@ def test_wake_whose_pods_are_in_trouble_is_told_at_once(progress: Progress) -> N
     pods = {"r": workload(0, 1, pod(progress, name="p0"))}
     look = seen(100, ready=0, gateways=gateways(100, held=1), workloads=pods)
     assert step(model(WAKING), look, ZeroMemory(), 100).enough == 1
+
+
+def test_pods_that_could_not_start_in_time_are_taken_back() -> None:
+    """A burst asked for ten, and there is room for three: the model must not stay on its way for ever."""
+    pods = {"r": workload(3, 10, *(pod(Progress.READY, name=f"p{n}") for n in range(3)))}
+    began = step(model(WAKING), seen(100, ready=3, workloads=pods), ZeroMemory(), 100, wanted=1)
+    assert began.size == 10
+    late = step(model(WAKING), seen(800, ready=3, workloads=pods), began.memory, 800, wanted=1)
+    assert (late.traffic.place, late.size) == (RETURNING, 1)

@@ -28,6 +28,8 @@ class Stage:
         self.found: list[dict[str, Any]] | None = [pod("b", "10.0.0.2"), pod("a", "10.0.0.1", "fd00::1")]
         self.arrivals = 0
         self.per_probe = 1
+        self.others = 0
+        """Requests for another model: they come while this one is tried, and say nothing of it."""
         self.answers = True
         self.asked: list[str] = []
         self.queued: list[Key] = []
@@ -64,10 +66,12 @@ class Stage:
     async def ask(self, address: str) -> GatewayReport:
         self.asked.append(address)
         traffic = ModelTraffic(namespace="ml", name="iris", port=20001, held=2, in_flight=3, arrivals=self.arrivals)
-        return GatewayReport(ready=True, draining=False, models=(traffic,))
+        other = ModelTraffic(namespace="ml", name="lily", port=20002, arrivals=self.others)
+        return GatewayReport(ready=True, draining=False, models=(traffic, other))
 
     async def probe(self, _: str) -> bool:
         self.arrivals += self.per_probe
+        self.others += 1
         return self.answers
 
 
@@ -159,16 +163,16 @@ async def test_last_one_that_is_gone_is_told_from_a_list_that_failed() -> None:
 async def test_gateway_is_seen_to_answer_by_its_own_count() -> None:
     stage = Stage()
     await stage.gateways.look()
-    assert await stage.gateways.answer("10.1.1.1") is True
+    assert await stage.gateways.answer(IRIS, "10.1.1.1") is True
     stage.per_probe = 0
-    assert await stage.gateways.answer("10.1.1.1") is None
+    assert await stage.gateways.answer(IRIS, "10.1.1.1") is None
     stage.answers = False
-    assert await stage.gateways.answer("10.1.1.1") is False
+    assert await stage.gateways.answer(IRIS, "10.1.1.1") is False
 
 
 async def test_service_without_an_address_is_not_asked() -> None:
     stage = Stage()
-    assert await stage.gateways.answer(None) is None
+    assert await stage.gateways.answer(IRIS, None) is None
     assert stage.asked == []
 
 
