@@ -81,8 +81,8 @@ def _read_all(folder: Path, asked: Validation, max_depth: int) -> tuple[GoldenRe
     """The golden requests by name, if they are those that the operator has seen."""
     if asked.golden_name is None:
         return ()
-    # The kubelet's own files begin with two dots, and no key may.
-    found = sorted(path for path in folder.iterdir() if not path.name.startswith("..")) if folder.is_dir() else []
+    # A key is a file, or a link to one; what the kubelet keeps beside them (`..data`) are folders.
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
     files = {path.name: path.read_bytes() for path in found if path.is_file()}
     if golden_digest(files) != asked.golden_digest:
         message = f"ConfigMap {asked.golden_name} with the golden requests was changed while the preflight pod started"

@@ -149,6 +149,16 @@ async def test_relaxed_limit_gives_a_refused_model_another_chance(world: World, 
     assert await world.ready() != stable
 
 
+async def test_other_golden_requests_are_asked_at_once_and_the_pod_with_the_old_ones_goes(world: World) -> None:
+    world.apply(golden("before"))
+    world.kubelet.preflight = running(ready=False)
+    world.apply(model(validation=ASKED))
+    await world.until(lambda: len(world.preflights()) == 1)
+    world.apply(golden("after"))
+    await world.until(lambda: len(world.preflights()) == 2)
+    await world.until(lambda: [pod["metadata"]["name"] for pod in world.cluster.of(POD)] == world.preflights()[1:])
+
+
 async def test_verdict_on_other_golden_requests_than_those_that_are_there_is_not_heard(world: World) -> None:
     """They change while a pod tries the model: what it says then is about requests that nobody sees any more."""
     world.apply(golden("before"))
