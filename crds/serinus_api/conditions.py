@@ -64,6 +64,7 @@ class Reason(StrEnum):
     GOLDEN_MISMATCH = "GoldenMismatch"
     TOO_SLOW = "TooSlow"
     SIGNATURE_CHANGED = "SignatureChanged"
+    GOLDEN_UNAVAILABLE = "GoldenUnavailable"
 
     # Pods that do not start: the scheduler's, the kubelet's or a controller's own words are in the message
     UNSCHEDULABLE = "Unschedulable"

@@ -23,6 +23,8 @@ MODEL_MOUNT = "/mnt/model"
 """Where a ConfigMap or a PersistentVolumeClaim with the model is mounted, read-only."""
 WORK_MOUNT = "/var/lib/serinus"
 """A writable emptyDir: the verified copy of the model lies here."""
+GOLDEN_MOUNT = "/mnt/golden"
+"""Where a preflight pod finds the ConfigMap with golden requests, one file for each key."""
 CA_MOUNT = "/etc/serinus/ca"
 """Where the ConfigMap with extra trusted certificates is mounted."""
 TERMINATION_LOG = "/dev/termination-log"
@@ -89,6 +91,19 @@ class RuntimeLimits(ApiModel):
     max_rank: int = 8
 
 
+class Validation(ApiModel):
+    """What a model must show in its preflight pod, beside loading and one inference."""
+
+    key: str
+    """Names all that is asked for; the report of a pod that has looked at it says it again."""
+    golden_name: str | None = None
+    """ConfigMap whose keys lie below `RuntimeConfig.golden_mount`; None: no golden requests."""
+    golden_digest: str | None = None
+    """What `golden.golden_digest` must say of these files."""
+    max_latency_p95_milliseconds: int | None = None
+    max_memory_bytes: int | None = None
+
+
 class RuntimeConfig(ApiModel):
     """Everything that a preflight or serving pod is told."""
 
@@ -115,6 +130,9 @@ class RuntimeConfig(ApiModel):
     """0: any free port, named in the log."""
     metrics_port: int = Field(default=METRICS_PORT, ge=0, le=65535)
     model_mount: str = MODEL_MOUNT
+    golden_mount: str = GOLDEN_MOUNT
+    validation: Validation | None = None
+    """For a preflight alone."""
     work_mount: str = WORK_MOUNT
     termination_log: str = TERMINATION_LOG
 
@@ -128,6 +146,8 @@ class Phase(StrEnum):
     DOWNLOADING = "Downloading"
     LOADING = "Loading"
     INFERRING = "Inferring"
+    VALIDATING = "Validating"
+    """Golden requests, and the timed runs."""
     DONE = "Done"
 
 
@@ -155,8 +175,14 @@ class PreflightReport(ApiModel):
     """Memory limit of the container."""
     load_seconds: float | None = None
     inference_milliseconds: float | None = None
+    latency_p95_milliseconds: float | None = None
+    """95th percentile of the timed runs, where it was asked for."""
+    validation: str | None = None
+    """`Validation.key`, once all of it was looked at and found good; None from a runtime that does not know of it."""
     inputs: tuple[TensorSignature, ...] = ()
     outputs: tuple[TensorSignature, ...] = ()
+    signature_cut: bool | None = None
+    """True: inputs or outputs are missing, as the message would have been too long."""
 
 
 class LoadReport(ApiModel):

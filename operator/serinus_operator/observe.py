@@ -36,6 +36,7 @@ from serinus_operator.cluster.port import (
 from serinus_operator.decide import zero
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.decide.ports import Claim, port_for
+from serinus_operator.decide.validation import golden_name, golden_state, reads_golden
 from serinus_operator.gateways import Gateways
 from serinus_operator.loads import LoadSample
 from serinus_operator.places import LEAVING, EntryState, Mode
@@ -124,6 +125,7 @@ class Observer:
         key = Key(subject.namespace, subject.name)
         leaving = zero.place_of(subject) == LEAVING and entry.gateways > 0
         answered = await self.gateways.answer(key, entry.address) if leaving else None
+        golden = await self._golden(subject, records)
         stable_source = await self._stable_source(subject, records, workloads, pods)
         scalers = await self.scalers.look(subject)
         denied = next(map(str, self.cache.denied.values()), scalers.denied)
@@ -135,6 +137,7 @@ class Observer:
             preflight=preflight,
             entry_revision=selector.get(names.LABEL_REVISION),
             source=source,
+            golden=golden,
             failure=failure.verdict if failure else (Verdict(Reason.RBAC_DENIED, denied) if denied else None),
             failure_is_old=failure is not None and failure.generation != subject.generation,
             stable_source=stable_source,
@@ -225,6 +228,16 @@ class Observer:
         except Denied as denied:
             return SourceState(problem=Verdict(Reason.RBAC_DENIED, str(denied)))
         return self.held[key]
+
+    async def _golden(self, subject: Subject, records: Mapping[str, RevisionRecord]) -> SourceState | None:
+        """The golden requests, read at every look: a verdict counts only for those that are there when it comes."""
+        name = golden_name(subject)
+        if name is None or not reads_golden(subject, records) or unsupported_fields(subject.spec):
+            return None
+        try:
+            return golden_state(await self.cluster.get(CONFIG_MAP, subject.namespace, name), name)
+        except Denied as denied:
+            return SourceState(problem=Verdict(Reason.RBAC_DENIED, str(denied)))
 
     async def _read(self, subject: Subject, source: Source) -> SourceState:
         manifest = await self.cluster.get(CONFIG_MAP, subject.namespace, source.object)

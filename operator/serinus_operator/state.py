@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from serinus_api.conditions import ConditionType, Reason
-from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport
-from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus
+from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport, Validation
+from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus, SignatureStatus
 from serinus_operator.loads import LoadSample, ScalingMemory
 from serinus_operator.places import EntryState, GatewayLook, Traffic, ZeroMemory
 
@@ -75,7 +75,7 @@ class RevisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What a read of a ConfigMap model said. Exactly one of `digest` and `problem` is set."""
+    """What a read of a ConfigMap said, of a model or of golden requests. One of `digest` and `problem` is set."""
 
     digest: str | None = None
     data: bytes | None = None
@@ -168,6 +168,8 @@ class Observation:
     """The revision that the entry Service selects now."""
     source: SourceState | None
     """Read only while a ConfigMap model is being resolved, was rejected, or its new pods do not find their copy."""
+    golden: SourceState | None = None
+    """The golden requests, read where a preflight needs them."""
     failure: Verdict | None = None
     """Why the last attempt to act did not succeed (a right that is missing, a name that is taken)."""
     failure_is_old: bool = False
@@ -221,6 +223,16 @@ class PreflightIntent:
     """The revision whose ConfigMap copy it reads; None where the source is not a ConfigMap."""
     image: str
     digest: str | None
+    validation: Validation | None = None
+    """What the model has to show, where `spec.validation` asks for something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What is known of a revision from the preflight that it has passed."""
+
+    signature: SignatureStatus | None
+    golden_digest: str | None
 
 
 @dataclass(frozen=True, slots=True)

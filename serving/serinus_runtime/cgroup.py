@@ -33,7 +33,7 @@ class ControlGroup:
         text = self._read("", "memory.peak") or self._read("memory", "memory.max_usage_in_bytes")
         if text is not None and text.isdigit():
             return int(text)
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return _max_resident()
 
     def cpus(self) -> int:
         """Whole CPUs to plan with: the quota rounded up, else those this process may run on.
@@ -81,6 +81,27 @@ class ControlGroup:
                 bases = dict.fromkeys((self.root / names, self.root / controller))
                 return [folder for base in bases for folder in (base / path.lstrip("/"), base)]
         return []
+
+
+def own_peak() -> int:
+    """Most memory that this process has held at once, in bytes, whatever else is in its control group.
+
+    The kernel's high-water mark of resident memory. Files that it has read and the kernel keeps are not in it, as
+    these go when memory gets short; nor is what the process was before it became this program.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name == "VmHWM":
+            return int(value.split()[0]) * 1024
+    return _max_resident()
+
+
+def _max_resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def own_control_group() -> ControlGroup:

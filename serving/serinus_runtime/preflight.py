@@ -1,8 +1,9 @@
 """The verdict on a model before any request may reach it: `serinus-runtime preflight`.
 
-Runs in a throw-away pod under the memory limit of the serving pods: resolve, download, load, one inference. Each phase
-is in the termination message before it starts, so that after an OOM kill the last one tells where the memory went. The
-operator reads the last message together with the exit code.
+Runs in a throw-away pod under the memory limit of the serving pods: resolve, download, load, one inference, and what
+`spec.validation` asks for beside that (`validation.py`). Each phase is in the termination message before it starts, so
+that after an OOM kill the last one tells where the memory went. The operator reads the last message together with the
+exit code.
 """
 
 import logging
@@ -26,7 +27,9 @@ def preflight(config: RuntimeConfig, progress: Progress) -> int:
         progress.refused(refusal)
         log.info("Refused model", extra=fields(reason=refusal.reason.value, why=refusal.message))
         return refusal.exit_code
-    log.info("Passed model", extra=fields(digest=progress.report.digest, peak_bytes=progress.report.peak_bytes))
+    report = progress.report
+    more = {"latency_p95_milliseconds": report.latency_p95_milliseconds} if report.latency_p95_milliseconds else {}
+    log.info("Passed model", extra=fields(digest=report.digest, peak_bytes=report.peak_bytes, **more))
     return EXIT_OK
 
 
@@ -46,6 +49,12 @@ def _judge(config: RuntimeConfig, progress: Progress) -> None:
         outputs=tuple(_signature(tensor) for tensor in signature.outputs),
     )
     times = session.warm_up()
+    if config.validation:
+        progress.enter(Phase.VALIDATING)
+        from serinus_runtime.validation import validate
+
+        p95 = validate(config, config.validation, session, times)
+        progress.note(validation=config.validation.key, latency_p95_milliseconds=p95)
     left_out = f"not served, as no tensor can carry it: {'; '.join(signature.left_out)}" if signature.left_out else ""
     progress.passed(left_out, inference_milliseconds=round(times.second * 1000, 3))
 

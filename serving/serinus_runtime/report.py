@@ -22,10 +22,8 @@ def encode_report(report: PreflightReport, limit: int = TERMINATION_LIMIT_BYTES)
             data = _json(report.model_copy(update={"message": _cut(report, limit)}))
         if len(data) <= limit:
             return data
-        if report.outputs:
-            report = report.model_copy(update={"outputs": report.outputs[:-1]})
-        else:
-            report = report.model_copy(update={"inputs": report.inputs[:-1]})
+        field = "outputs" if report.outputs else "inputs"
+        report = report.model_copy(update={field: getattr(report, field)[:-1], "signature_cut": True})
     return _json(report)
 
 

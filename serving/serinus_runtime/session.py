@@ -45,6 +45,8 @@ class WarmUp:
 
     first: float
     second: float
+    size: int
+    """Of the variable dimensions that the model took, see `zeros`."""
 
 
 class ModelSession:
@@ -97,7 +99,7 @@ class ModelSession:
         for size in _TRIED_SIZES:
             feeds = {tensor.name: zeros(tensor, size) for tensor in self.signature.inputs}
             try:
-                return WarmUp(self._timed(feeds), self._timed(feeds))
+                return WarmUp(self._timed(feeds), self._timed(feeds), size)
             except MemoryError as error:
                 raise ModelRefused(Reason.OUT_OF_MEMORY, "not enough memory for one inference") from error
             except ORT_FAULTS as error:

@@ -19,10 +19,17 @@ from serinus_api.conditions import Reason
 from serinus_api.gateway import LABEL_SERVICE_NAME, LABEL_SLICE_MANAGER
 from serinus_api.runtime import CONFIG_ENV, EXIT_OK, EXIT_REFUSED, EXIT_WAITING, Phase, PreflightReport, RuntimeConfig
 from serinus_operator.cluster.port import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Manifest, kind_of
+from serinus_operator.decide.validation import golden_state
 
 Status = dict[str, Any]
 """The status of a pod."""
-WAITING_REASONS = (Reason.NOT_FOUND, Reason.ACCESS_DENIED, Reason.DOWNLOAD_STALLED, Reason.DOWNLOAD_FAILED)
+WAITING_REASONS = (
+    Reason.NOT_FOUND,
+    Reason.ACCESS_DENIED,
+    Reason.DOWNLOAD_STALLED,
+    Reason.DOWNLOAD_FAILED,
+    Reason.GOLDEN_UNAVAILABLE,
+)
 
 
 def running(*, ready: bool = True) -> Status:
@@ -201,7 +208,19 @@ class Kubelet:
         if config.source.digest not in (None, digest):
             message = f"{config.source.uri} is {digest}, expected {config.source.digest}"
             return ended(report.model_copy(update={"reason": Reason.DIGEST_MISMATCH, "message": message}))
+        if config.validation:
+            if self._golden_digest(pod) != config.validation.golden_digest:
+                return ended(report.model_copy(update={"reason": Reason.GOLDEN_UNAVAILABLE, "message": "changed"}))
+            report = report.model_copy(update={"validation": config.validation.key})
         return self.models.get(data, ended)(report)
+
+    def _golden_digest(self, pod: Manifest) -> str | None:
+        """Of the golden requests that are mounted now; None where none are."""
+        volume = next((v for v in pod["spec"]["volumes"] if v["name"] == "golden"), None)
+        if volume is None:
+            return None
+        address = (CONFIG_MAP.kind, pod["metadata"]["namespace"], volume["configMap"]["name"])
+        return golden_state(self.cluster.objects.get(address), address[2]).digest
 
     def _read(self, pod: Manifest, config: RuntimeConfig) -> bytes | None:
         volume = next((v for v in pod["spec"]["volumes"] if v["name"] == "model"), {})

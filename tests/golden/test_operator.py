@@ -2,8 +2,8 @@
 
 `input.yaml` holds the ModelDeployment as the API server keeps it (`model`), for an update the spec that serves now
 (`stable`), and the decision in words: which revisions run (`new`, `stable`), which one takes the traffic (`entry`) and
-is stable (`serves`), and whether a record, a copy of the model and a preflight pod are to be made. `make golden` writes
-`expected.yaml`: read the diff.
+is stable (`serves`), whether a record, a copy of the model and a preflight pod are to be made, and the digest of the
+golden requests that were read (`golden`). `make golden` writes `expected.yaml`: read the diff.
 """
 
 import copy
@@ -19,6 +19,7 @@ from serinus_api.admission import judge
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, spec_hash
 from serinus_operator.cluster.port import kind_of
+from serinus_operator.decide.validation import asked_of
 from serinus_operator.observe import read_subject
 from serinus_operator.render import render
 from serinus_operator.render.record import read_record, record_manifest
@@ -33,6 +34,7 @@ from serinus_operator.state import (
     RecordIntent,
     RenderOptions,
     RevisionRecord,
+    SourceState,
     Subject,
     Verdict,
 )
@@ -91,7 +93,13 @@ def rendered(given: dict[str, Any]) -> tuple[Manifest, ...]:
         entry=revisions[wish["entry"]] if "entry" in wish else None,
         record=intent if wish.get("record") else None,
         copy=Copy(record.name, copied["key"], copied["data"].encode()) if copied else None,
-        preflight=PreflightIntent(attempt, record.name if copied else None, intent.image, wish.get("pinned") and digest)
+        preflight=PreflightIntent(
+            attempt,
+            record.name if copied else None,
+            intent.image,
+            wish.get("pinned") and digest,
+            asked_of(subject, SourceState(digest=wish.get("golden"))).validation,
+        )
         if wish.get("preflight")
         else None,
     )

@@ -48,7 +48,9 @@ from serinus_api.v1alpha1.status import (
     RolloutPhase,
     RolloutStatus,
     ScalingStatus,
+    SignatureStatus,
     SummaryStatus,
+    TensorStatus,
 )
 from serinus_api.v1alpha1.support import unsupported_actions, unsupported_fields
 
@@ -94,7 +96,9 @@ __all__ = [
     "ScalingSpec",
     "ScalingStatus",
     "ShadowSpec",
+    "SignatureStatus",
     "SummaryStatus",
+    "TensorStatus",
     "Toleration",
     "ValidationSpec",
     "spec_hash",

@@ -109,21 +109,24 @@ class GoldenSpec(ApiModel):
     """Requests with the outputs that are expected of them, and a tolerance."""
 
     config_map_ref: ConfigMapKeySource
-    """ConfigMap whose keys are the golden cases."""
+    """ConfigMap whose keys are the golden requests, each a JSON document: `request`, a request of the Open Inference
+    Protocol; `expected`, its answer; `tolerance`, with `absolute` (default 0.000001) and `relative` (default 0.0001).
+    Until it exists the revision waits (reason GoldenUnavailable)."""
 
 
 class ValidationSpec(ApiModel):
     """What a new revision must show in its preflight pod before it gets any traffic."""
 
     golden: GoldenSpec | None = None
-    """Golden cases; a wrong output refuses the revision (reason GoldenMismatch)."""
+    """Golden requests; a wrong output refuses the revision (reason GoldenMismatch)."""
     max_latency_p95_milliseconds: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
-    """Highest 95th percentile of the inference time in the preflight pod, in milliseconds (reason TooSlow)."""
+    """Highest 95th percentile of the time for one answer in the preflight pod, in milliseconds, over 100 runs after a
+    warm-up. Two preflight pods in a row must be slower for the revision to be refused (reason TooSlow)."""
     max_memory: Quantity | None = None
-    """Highest memory use in the preflight pod, as a quantity (reason OutOfMemory)."""
+    """Most memory that the program may have held at once in the preflight pod, as a quantity (reason OutOfMemory)."""
     allow_signature_change: bool | None = None
-    """Whether inputs or outputs may change in a way that breaks clients of the stable revision. False, the default:
-    such a revision is refused (reason SignatureChanged)."""
+    """Whether inputs or outputs may change in a way that breaks clients of the stable revision. False, also the
+    default without `validation`: such a revision is refused (reason SignatureChanged)."""
 
 
 class GatewayReference(ApiModel):
@@ -185,7 +188,8 @@ class ModelDeploymentSpec(ApiModel):
     """How a new revision takes over from the stable one. Without `strategy`, `steps`, `analysis` and `bakeSeconds`: all
     at once, when every pod of it is ready. With any of them, and a fixed number of pods: as they say."""
     validation: ValidationSpec | None = None
-    """What a new revision must show before it gets any traffic."""
+    """What a new revision must show before it gets any traffic. Changing it starts no rollout; a revision that was
+    refused by it is tried again."""
     route: RouteSpec | None = None
     """Traffic from outside the cluster. Absent: only the Service inside the cluster."""
 

@@ -46,6 +46,28 @@ class Condition(ApiModel):
     """Why, in the words of whoever knows."""
 
 
+class TensorStatus(ApiModel):
+    """One input or output of a model."""
+
+    name: Annotated[str, Field(max_length=3072)]
+    """Its name."""
+    datatype: Word
+    """Datatype of the Open Inference Protocol."""
+    shape: Annotated[
+        tuple[Annotated[int, Field(ge=-1, le=2**53 - 1)], ...], Field(max_length=1024, json_schema_extra=ATOMIC)
+    ] = ()
+    """Dimensions; -1 is a variable one."""
+
+
+class SignatureStatus(ApiModel):
+    """What a model takes and gives. Bounded by the preflight pod's last words, from which it comes."""
+
+    inputs: Annotated[tuple[TensorStatus, ...], Field(max_length=128, json_schema_extra=ATOMIC)] = ()
+    """What it takes."""
+    outputs: Annotated[tuple[TensorStatus, ...], Field(max_length=128, json_schema_extra=ATOMIC)] = ()
+    """What it gives."""
+
+
 class ResolutionPhase(StrEnum):
     """How far a spec without a promoted revision is."""
 
@@ -75,6 +97,8 @@ class ResolutionStatus(ApiModel):
     """The source's own word for these bytes: a version id, an ETag."""
     revision: Word | None = None
     """The revision made of it; none before the verdict."""
+    validation: SpecHash | None = None
+    """Names what its preflight pod is asked to show by `spec.validation`, golden requests included."""
     reason: Word | None = None
     """What it waits for, in one word."""
     message: Text | None = None
@@ -92,6 +116,8 @@ class RejectedSpec(ApiModel):
     """The revision that was refused, when there was one already."""
     attempt: Count = 0
     """Number of the last preflight pod; a retry counts on from it."""
+    validation: SpecHash | None = None
+    """Names what it was asked to show by `spec.validation`, golden requests included."""
     reason: Word
     """Why, in one word."""
     message: Text = ""
@@ -230,6 +256,10 @@ class RevisionStatus(ApiModel):
     """Pods that answer."""
     restorable: bool = True
     """Whether the same bytes can be had again."""
+    signature: SignatureStatus | None = None
+    """What it takes and gives; none where its preflight pod could not tell all of it."""
+    golden_digest: Digest | None = None
+    """Digest of the golden requests that it has answered rightly; none where it was asked for none."""
     created_at: Timestamp | None = None
     """When it was made."""
 

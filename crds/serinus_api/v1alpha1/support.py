@@ -18,7 +18,6 @@ NOT_YET = (
     "spec.runtime.batching",
     "spec.rollout.match",
     "spec.rollout.shadow",
-    "spec.validation",
     "spec.route",
 )
 """Without effect until their feature lands; each stands for everything below it."""

@@ -32,6 +32,7 @@ from serinus_operator.decide.rollout import advance
 from serinus_operator.decide.scaling import Sizing
 from serinus_operator.decide.settled import SETTLING_SECONDS, settle
 from serinus_operator.decide.source import kept_sizes, restored_copy
+from serinus_operator.decide.validation import asks_otherwise
 from serinus_operator.decide.work import Step, Work, stopped
 from serinus_operator.places import State, Traffic
 from serinus_operator.state import (
@@ -192,12 +193,15 @@ def _paused(subject: Subject, observation: Observation, memory: Memory, now: Ins
 def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[ModelDeploymentStatus, int]:
     """The status without a rejection that is to be looked at again, and the preflight attempts made before.
 
-    A rejection is forgotten when `serinus.dev/retry` has a new nonce, or when a ConfigMap model holds other bytes now.
+    A rejection is forgotten when `serinus.dev/retry` has a new nonce, when a ConfigMap model holds other bytes now, or
+    when `spec.validation` or the golden requests for which it was refused are others.
     """
     status = _noted_retry(subject)
     rejection = next((r for r in status.rejected if r.spec_hash == wanted), None)
     asked = status is not subject.status
-    if rejection and (asked or _source_moved(rejection, observation)):
+    if rejection and (
+        asked or _source_moved(rejection, observation) or asks_otherwise(rejection, subject, observation)
+    ):
         status = status.model_copy(update={"rejected": tuple(r for r in status.rejected if r is not rejection)})
     return status, rejection.attempt if rejection else 0
 
@@ -319,6 +323,7 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
     listed = history.revisions(
         subject, observation, stable=stable, candidate=candidate, digest=digest, replicas=sizing.size, now=now
     )
+    listed = history.with_passed(listed, candidate, step.passed)
     status = subject.status.model_copy(
         update={
             "stable_revision": stable,

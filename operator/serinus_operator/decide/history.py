@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from serinus_api.v1alpha1 import MAX_REJECTED, RejectedSpec, RevisionModel, RevisionState, RevisionStatus
 from serinus_operator.decide.source import changed_source
-from serinus_operator.state import Instant, Observation, Subject, Verdict
+from serinus_operator.state import Instant, Observation, Passed, Subject, Verdict
 
 
 def with_rejection(
@@ -18,6 +18,7 @@ def with_rejection(
         digest=digest,
         revision=revision,
         attempt=attempt,
+        validation=resolution.validation if resolution else None,
         reason=verdict.reason,
         message=verdict.message[:1024],
         at=now.timestamp(),
@@ -80,8 +81,20 @@ def _entry(  # one row of the status, from all that is known of it
         replicas=workload.replicas if workload else to_be_made,
         ready_replicas=workload.ready if workload else 0,
         restorable=restorable,
+        signature=known.signature if known else None,
+        golden_digest=known.golden_digest if known else None,
         created_at=known.created_at if known else now.timestamp(),
     )
+
+
+def with_passed(
+    entries: tuple[RevisionStatus, ...], name: str | None, passed: Passed | None
+) -> tuple[RevisionStatus, ...]:
+    """The same list with what its preflight has told of the revision `name`."""
+    if passed is None:
+        return entries
+    told = {"signature": passed.signature, "golden_digest": passed.golden_digest}
+    return tuple(entry.model_copy(update=told) if entry.name == name else entry for entry in entries)
 
 
 def names_of(entries: Iterable[RevisionStatus]) -> frozenset[str]:

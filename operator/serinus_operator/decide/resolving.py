@@ -2,6 +2,7 @@
 
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import ResolutionPhase
+from serinus_operator.decide.validation import asked_of
 from serinus_operator.decide.work import (
     Step,
     Work,
@@ -36,4 +37,5 @@ def resolving(work: Work, source: Source) -> Step:
     work = with_digest(work, digest)
     if digest and promoted_before(work, digest):
         return start_pods(work, digest)
-    return enter(work, ResolutionPhase.PREFLIGHT, attempt=work.resolution.attempt + 1)
+    asked = asked_of(work.subject, work.observation.golden)
+    return enter(work, ResolutionPhase.PREFLIGHT, attempt=work.resolution.attempt + 1, validation=asked.key)

@@ -13,6 +13,7 @@ from serinus_operator.state import (
     Copy,
     Memory,
     Observation,
+    Passed,
     PreflightIntent,
     RecordIntent,
     Subject,
@@ -57,6 +58,8 @@ class Step:
     promoted: str | None = None
     rejected: Verdict | None = None
     candidate: str | None = None
+    passed: Passed | None = None
+    """What the preflight has told of the candidate, in the step that makes it one."""
     record: RecordIntent | None = None
     copy: Copy | None = None
     preflight: PreflightIntent | None = None

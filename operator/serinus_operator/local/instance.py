@@ -214,7 +214,7 @@ class Instance:
         await self.queue.run()
 
     def _observe(self, event: str, manifest: Manifest) -> None:
-        """What `handlers.py` does for a cluster; and a ConfigMap wakes the models that come from it."""
+        """What `handlers.py` does for a cluster; and a ConfigMap wakes the models that need it."""
         if manifest["kind"] == CONFIG_MAP.kind:
             self._config_map_changed(manifest)
         if manifest["kind"] not in WATCHED:
@@ -230,7 +230,9 @@ class Instance:
         meta = manifest["metadata"]
         for model in self.cluster.select(MODEL_DEPLOYMENT, meta["namespace"]):
             source = parse_source(model["spec"]["model"]["uri"])
-            if source and source.pinned_by_copy and source.object == meta["name"]:
+            golden = model["spec"].get("validation", {}).get("golden", {}).get("configMapRef", {}).get("name")
+            comes_from_it = source and source.pinned_by_copy and source.object == meta["name"]
+            if comes_from_it or golden == meta["name"]:
                 self.queue.add(Key(meta["namespace"], model["metadata"]["name"]))
 
     def spawn(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:

@@ -119,6 +119,7 @@ def _here(told: runtime.RuntimeConfig, pod: Manifest, place: Place, folders: Fol
             "http_port": place.http_port,
             "metrics_port": place.metrics_port,
             "model_mount": mounts.get("model", told.model_mount),
+            "golden_mount": mounts.get("golden", told.golden_mount),
             "work_mount": str(folders.work),
             "termination_log": str(folders.termination_log),
             "drain_seconds": min(told.drain_seconds, MAX_DRAIN_SECONDS),

@@ -12,5 +12,5 @@ def preflight_pod(subject: Subject, intent: PreflightIntent, options: RenderOpti
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": intent.name, **meta},
-        "spec": preflight_spec(subject, intent.revision, intent.digest, intent.image, options),
+        "spec": preflight_spec(subject, intent, options),
     }

@@ -11,7 +11,7 @@ from serinus_api.v1alpha1 import RuntimeSpec
 from serinus_operator.quantity import amount
 from serinus_operator.render.meta import labels, serving_selector
 from serinus_operator.sources import Source, parse_source
-from serinus_operator.state import Manifest, RenderOptions, RevisionRecord, Subject
+from serinus_operator.state import Manifest, PreflightIntent, RenderOptions, RevisionRecord, Subject
 
 USER: Final = 65532
 GRACE_MARGIN_SECONDS: Final = 5
@@ -72,15 +72,17 @@ def pod_template(subject: Subject, revision: str, digest: str, image: str, optio
     return {"metadata": pod_metadata(subject, revision, names.ROLE_SERVING), "spec": pod}
 
 
-def preflight_spec(
-    subject: Subject, revision: str | None, digest: str | None, image: str, options: RenderOptions
-) -> Manifest:
+def preflight_spec(subject: Subject, intent: PreflightIntent, options: RenderOptions) -> Manifest:
     """The pod spec that tries a model once, under the same limits and in the same place as the serving pods."""
     source = _source(subject)
-    config = runtime_config(subject, source, version="preflight", digest=digest, options=options)
+    config = runtime_config(subject, source, version="preflight", digest=intent.digest, options=options)
+    config = config.model_copy(update={"validation": intent.validation})
+    pod = _pod(subject, source, intent.revision, options)
+    if name := _golden(config):
+        pod["volumes"].append({"name": "golden", "configMap": {"name": name, "optional": True}})
     return {
-        **_pod(subject, source, revision, options),
-        "containers": [{**_container(subject.spec.runtime, image, config, options), "args": ["preflight"]}],
+        **pod,
+        "containers": [{**_container(subject.spec.runtime, intent.image, config, options), "args": ["preflight"]}],
         "restartPolicy": "Never",
         "activeDeadlineSeconds": subject.spec.runtime.startup_deadline_seconds + PREFLIGHT_SPARE_SECONDS,
         "terminationGracePeriodSeconds": 1,
@@ -151,6 +153,8 @@ def _container(spec: RuntimeSpec, image: str, config: runtime.RuntimeConfig, opt
     ]
     if config.source.path:
         mounts.append({"name": "model", "mountPath": runtime.MODEL_MOUNT, "readOnly": True})
+    if _golden(config):
+        mounts.append({"name": "golden", "mountPath": runtime.GOLDEN_MOUNT, "readOnly": True})
     if spec.ca_config_map_ref:
         mounts.append({"name": "ca", "mountPath": runtime.CA_MOUNT, "readOnly": True})
     env = [e.model_dump(by_alias=True, exclude_none=True) for e in spec.env]
@@ -170,6 +174,11 @@ def _container(spec: RuntimeSpec, image: str, config: runtime.RuntimeConfig, opt
             "readOnlyRootFilesystem": True,
         },
     }
+
+
+def _golden(config: runtime.RuntimeConfig) -> str | None:
+    """The ConfigMap with the golden requests that the pod is to look at."""
+    return config.validation.golden_name if config.validation else None
 
 
 def _resources(spec: RuntimeSpec) -> Manifest:

@@ -20,6 +20,7 @@ from serinus_api.conditions import Reason
 from serinus_operator.cluster.port import POD, Manifest
 
 TWO = {"uri": "configmap://iris-model-2/model.onnx"}
+ASKED = {"golden": {"configMapRef": {"name": "golden"}}, "maxMemory": "1Gi"}
 BAD = {"uri": "configmap://bad/model.onnx"}
 VOLATILE = {
     "uid",
@@ -57,6 +58,7 @@ STORIES = {
             and not world.cluster.of(POD, **{names.LABEL_ROLE: names.ROLE_PREFLIGHT})
         ),
     ),
+    "update, asked for golden requests": Story((model(),), model(model=TWO, validation=ASKED), serves_alone),
     "return to yesterday's model": Story((model(), model(model=TWO)), model(), serves_alone),
 }
 
@@ -91,6 +93,7 @@ async def prepare(story: Story) -> dict[str, Any]:
     async with new_world() as world:
         for name, data in (("iris-model", b"model one"), ("iris-model-2", b"model two"), ("bad", b"bad")):
             world.apply(config_map(name, data))
+        world.apply(config_map("golden", b"{}", "first.json"))
         world.start()
         for manifest in story.before:
             world.apply(manifest)

@@ -103,7 +103,6 @@ async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: Worl
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("spec.rollout.shadow", {"rollout": {"shadow": {"percent": 5}}}),
     ("spec.rollout.strategy: Recreate", {"rollout": {"strategy": "Recreate"}}),
-    ("spec.validation", {"validation": {"maxMemory": "1Gi"}}),
     ("spec.route", {"route": {"gatewayRef": {"name": "public"}}}),
     ("spec.runtime.batching", {"runtime": {"batching": {"maxBatchSize": 8}}}),
 ]

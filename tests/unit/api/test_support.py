@@ -49,6 +49,7 @@ SUPPORTED = (
     "spec.rollout.analysis",
     "spec.rollout.bakeSeconds",
     "spec.rollout.revisionHistoryLimit",
+    "spec.validation",
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 

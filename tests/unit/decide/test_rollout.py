@@ -163,8 +163,16 @@ def test_passed_preflight_leads_to_the_pods_of_the_digest_that_it_found() -> Non
 
 @pytest.mark.parametrize("reason", sorted(FINAL_REASONS))
 def test_final_reason_refuses(reason: Reason) -> None:
-    step = advance(work(P, attempt=1, preflight=ended(reason)))
+    before = reason if reason is Reason.TOO_SLOW else None
+    step = advance(work(P, attempt=1, preflight=ended(reason), reason=before))
     assert step.rejected == Verdict(reason, "in its own words")
+
+
+def test_model_that_is_too_slow_once_is_timed_once_more() -> None:
+    step = advance(work(P, attempt=1, preflight=ended(Reason.TOO_SLOW)))
+    assert (step.rejected, step.waiting) == (None, Verdict(Reason.TOO_SLOW, "in its own words"))
+    assert step.resolution
+    assert (step.resolution.attempt, step.resolution.reason) == (2, "TooSlow")
 
 
 @pytest.mark.parametrize("reason", [r for r in Reason if r not in FINAL_REASONS and r is not Reason.PASSED] + [None])

@@ -48,6 +48,13 @@ def test_outputs_are_dropped_before_inputs() -> None:
     back = PreflightReport.model_validate_json(encode_report(report))
     assert len(back.inputs) == 5
     assert 0 < len(back.outputs) < 300
+    assert back.signature_cut is True
+
+
+def test_a_whole_signature_is_not_called_cut() -> None:
+    report = PreflightReport(phase=Phase.DONE, message="a" * 10_000, inputs=tensors(5), outputs=tensors(5))
+    back = PreflightReport.model_validate_json(encode_report(report))
+    assert (back.outputs, back.signature_cut) == (report.outputs, None)
 
 
 def test_a_shorter_report_replaces_a_longer_one_in_place(tmp_path: Path) -> None:
