@@ -32,6 +32,29 @@ def doubler(factor: float = 2.0) -> bytes:
     return encoded(model(nodes, inputs, outputs, [weight]))
 
 
+def limited(factor: float, limit: int) -> bytes:
+    """The doubler, but a row whose first number is above `limit` fails inside the model: a shape that does not fit."""
+    constants = {
+        "factor": np.array(factor, dtype=np.float32),
+        "limit": np.array([limit], dtype=np.float32),
+        "zero": np.zeros(1, dtype=np.float32),
+        "first": np.array(0, dtype=np.int64),
+        "one": np.array([1], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", ["x", "first"], ["row"]),
+        helper.make_node("Gather", ["row", "first"], ["number"]),
+        helper.make_node("Greater", ["number", "limit"], ["above"]),
+        helper.make_node("Cast", ["above"], ["more"], to=TensorProto.INT64),
+        helper.make_node("Add", ["one", "more"], ["shape"]),
+        helper.make_node("Reshape", ["zero", "shape"], ["fitted"]),
+        helper.make_node("Mul", ["x", "factor"], ["product"]),
+        helper.make_node("Add", ["product", "fitted"], ["y"]),
+    ]
+    inputs, outputs = [value("x", TensorProto.FLOAT, "n", 4)], [value("y", TensorProto.FLOAT, "n", 4)]
+    return encoded(model(nodes, inputs, outputs, [numpy_helper.from_array(v, k) for k, v in constants.items()]))
+
+
 def echo(datatype: str) -> bytes:
     """`x` [n, 2] → `y` [n, 2], the same, of any of the DATATYPES."""
     kind = DATATYPES[datatype]
