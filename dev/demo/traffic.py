@@ -96,7 +96,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, identity: str, measures
     async with session.post(url, json={"id": identity, "inputs": [tensor]}) as response:
         text = await response.text()
         if response.status != 200:
-            raise LostError(f"{response.status} {text[:200]}")
+            raise LostError(f"{response.status} of {response.headers.get(HEADER_REVISION, 'none')} {text[:200]}")
         answer: dict[str, Any] = await response.json()
     if answer.get("id") != identity:
         raise LostError(f"the answer of {answer.get('id')}")

@@ -10,6 +10,7 @@ above the rounding in which two processors differ. `make demo` imports this modu
 import argparse
 import base64
 import hashlib
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -33,6 +34,23 @@ HELD_OUT = 50
 DECIMALS = 4
 TOO_LARGE = (2, 1024, 1024, 256)
 """Numbers of 32 bits: 2 GiB."""
+PETAL, LONGEST = 2, 4.5
+"""Which measure the brittle model looks at, and the longest petal, in centimetres, that it can work on."""
+GOLDEN = (((5.1, 3.5, 1.4, 0.2), "setosa"), ((5.5, 2.5, 3.9, 1.1), "versicolor"))
+"""Two flowers that everybody agrees on."""
+IN_STEPS = """\
+  validation:
+    golden: {configMapRef: {name: iris-golden}}
+  rollout:
+    strategy: Canary
+    steps:
+      - {weight: 25, pauseSeconds: 5}
+      - {weight: 75, pauseSeconds: 5}
+    analysis:
+      minRequests: 50
+      metrics: [{name: errors, type: ErrorRatePermille, max: 20}]
+    bakeSeconds: 5
+"""
 
 Flowers = tuple[NDArray[np.float32], NDArray[np.str_]]
 """Four measures of each flower in centimetres, and its species."""
@@ -92,6 +110,44 @@ def too_large() -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def mixed_up() -> ClassifierMixin:
+    """The improved one, but whoever numbered the species has exchanged two of them."""
+    classifier = improved()
+    classifier.classes_ = classifier.classes_[[0, 2, 1]]
+    return classifier
+
+
+def brittle(data: bytes) -> bytes:
+    """A classifier that fails on flowers with long petals: a shape that fits the short ones alone."""
+    model = onnx.load_from_string(data)
+    constants = {
+        "petal": np.array(PETAL, dtype=np.int64),
+        "longest": np.array([[LONGEST]], dtype=np.float32),
+        "zero": np.zeros(1, dtype=np.float32),
+        "one": np.array([1], dtype=np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", [INPUT, "petal"], ["petals"], axis=1),
+        helper.make_node("ReduceMax", ["petals"], ["maximum"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["maximum", "longest"], ["beyond"]),
+        helper.make_node("Ceil", ["beyond"], ["whole"]),
+        helper.make_node("Relu", ["whole"], ["more"]),
+        helper.make_node("ReduceMax", ["more"], ["much"], axes=[0], keepdims=0),
+        helper.make_node("Cast", ["much"], ["size"], to=TensorProto.INT64),
+        helper.make_node("Add", ["one", "size"], ["shape"]),
+        helper.make_node("Reshape", ["zero", "shape"], ["fitted"]),
+        helper.make_node("Add", [INPUT, "fitted"], ["checked"]),
+    ]
+    for node in model.graph.node:
+        node.input[:] = ["checked" if name == INPUT else name for name in node.input]
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
 def score(classifier: ClassifierMixin) -> str:
     features, species = flowers()[1]
     return f"{round(classifier.score(features, species) * HELD_OUT)} of {HELD_OUT} flowers that it has not seen"
@@ -107,7 +163,17 @@ def config_map(name: str, data: bytes) -> str:
     return f'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\nbinaryData:\n  model.onnx: "{text}"\n'
 
 
-def model_deployment(source: str, pin: str | None = None) -> str:
+def golden() -> str:
+    """A ConfigMap with one golden request: the flowers that everybody agrees on, and their species."""
+    data = [measure for flower, _ in GOLDEN for measure in flower]
+    tensor = {"name": INPUT, "datatype": "FP32", "shape": [len(GOLDEN), 4], "data": data}
+    expected = {"outputs": [{"name": "label", "data": [species for _, species in GOLDEN]}]}
+    request = json.dumps({"request": {"inputs": [tensor]}, "expected": expected}, indent=2)
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: iris-golden\ndata:\n  two-flowers.json: |\n"
+    return head + textwrap.indent(request, " " * 4) + "\n"
+
+
+def model_deployment(source: str, pin: str | None = None, more: str = "") -> str:
     pinned = f"\n    digest: {pin}" if pin else ""
     return f"""\
 apiVersion: serving.serinus.dev/v1alpha1
@@ -122,7 +188,7 @@ spec:
     resources:
       requests: {{cpu: 100m, memory: 192Mi}}
       limits: {{memory: 512Mi}}
-"""
+{more}"""
 
 
 def manifest(words: str, source: str, data: bytes, pin: str | None = None) -> str:
@@ -130,6 +196,13 @@ def manifest(words: str, source: str, data: bytes, pin: str | None = None) -> st
     comment = textwrap.indent(textwrap.dedent(words).strip(), "# ", lambda _: True).replace("# \n", "#\n")
     head = f"{comment}\n#\n# Written by examples/iris/train.py. The model has {len(data)} bytes.\n"
     return f"{head}{config_map(source, data)}---\n{model_deployment(source, pin)}"
+
+
+def in_steps(words: str, source: str, data: bytes) -> str:
+    """The same with golden requests, and a rollout in steps."""
+    whole = manifest(words, source, data)
+    head, _, _ = whole.partition("---\n")
+    return f"{head}---\n{golden()}---\n{model_deployment(source, more=IN_STEPS)}"
 
 
 def manifests() -> dict[Path, str]:
@@ -184,6 +257,31 @@ def manifests() -> dict[Path, str]:
             "iris-model-improved",
             better,
             pin=digest(good),
+        ),
+        EXAMPLES / "iris" / "canary.yaml": in_steps(
+            """
+            The improved model in steps: it gets a quarter of the requests, then three quarters, then all, as long as it
+            fails no more than 2 % of them. It must answer a golden request rightly before it gets any. On a cluster
+            this needs the gateway (gateway.enabled: true).
+            """,
+            "iris-model-improved",
+            better,
+        ),
+        EXAMPLES / "iris" / "mixed-up.yaml": in_steps(
+            """
+            The improved model with two species exchanged: it loads, and answers, wrongly. The golden request shows it,
+            and no client meets it (GoldenMismatch).
+            """,
+            "iris-model-mixed-up",
+            exported(mixed_up()),
+        ),
+        EXAMPLES / "iris" / "brittle.yaml": in_steps(
+            f"""
+            A model that is right about the golden request, and fails on petals longer than {LONGEST} cm. Only the clients'
+            own requests show it: it is taken back in its first step (AnalysisFailed).
+            """,
+            "iris-model-brittle",
+            brittle(better),
         ),
     }
 

@@ -85,6 +85,10 @@ class Scene:
 
         return self._wait("a rollout has begun", begun)
 
+    def shared(self, weight: str) -> Row:
+        """Wait until stable revision and candidate share the requests so: `75/25%`."""
+        return self._wait(f"they share {weight}", lambda row: row.weight == weight)
+
     def gone(self, revision: str) -> Row:
         """Wait until no pod of a revision is left."""
         return self._wait(f"no pod of {revision} is left", lambda row: not row.has_pods(revision))

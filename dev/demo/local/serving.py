@@ -50,6 +50,11 @@ class Row:
         return str(self.told["replicas"])
 
     @property
+    def weight(self) -> str:
+        """Percent of the requests for the stable revision, and in a rollout for both: `75/25%`."""
+        return str(self.told["weight"])
+
+    @property
     def state(self) -> str:
         """`Awake`, `Waking` or `Asleep`."""
         return str(self.told["state"])

@@ -1,7 +1,6 @@
 """The chapters of the demo in local mode, in their order. Each does what a user would, and checks what came of it.
 
-Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story. Steps of a
-canary join it with the issue that brings them.
+Called by `command.py`. What must hold is stated with `check`; the first thing that differs ends the story.
 """
 
 import time
@@ -12,6 +11,7 @@ from dev.demo.local.scene import Scene
 from dev.demo.local.serving import Row
 from dev.demo.narration import Narrator
 from dev.demo.traffic import traffic
+from examples.iris import train as flowers
 
 ONE, TWO = "replicas: 1", "replicas: 2"
 BY_LOAD = """scaling:
@@ -37,6 +37,8 @@ def tell(scene: Scene) -> None:
     refuse_broken(scene)
     refuse_wrong_digest(scene)
     refuse_too_large(scene)
+    refuse_mixed_up(scene)
+    take_back(scene)
     return_to_good(scene)
     sleep(scene)
     wake(scene)
@@ -113,11 +115,16 @@ def scale_by_load(scene: Scene) -> None:
 
 
 def update(scene: Scene) -> None:
-    with scene.narrator.chapter("Edit it to the better model under constant traffic"):
+    with scene.narrator.chapter("Edit it to the better model, in steps under constant traffic"):
         before = scene.now()
+        scene.narrator.output(flowers.IN_STEPS.splitlines())
         with traffic(scene.serving.address, scene.measures) as tally:
             began = time.monotonic()
-            scene.save("improved.yaml")
+            scene.save("canary.yaml")
+            for weight in ("75/25%", "25/75%"):
+                scene.shared(weight)
+                scene.narrator.tell(f"{weight} after {time.monotonic() - began:.1f} s")
+            scene.show("get", "iris")
             row = scene.ready(before.generation)
             seconds = time.monotonic() - began
             scene.gone(before.revision)
@@ -125,7 +132,8 @@ def update(scene: Scene) -> None:
         scene.show("get", "iris", "-o", "wide")
         scene.narrator.tell(str(tally))
         scene.check(tally.complete(), f"none of {tally.sent} requests was lost", tally)
-        scene.check(tally.revisions == [old, new], f"first {old} answered, then {new}, {seconds:.1f} s later", tally)
+        in_order = tally.revisions == [old, new]
+        scene.check(in_order, f"first {old} answered, then both, and {new} alone {seconds:.1f} s later", tally)
         both = {(old, scene.first_says), (new, scene.improved_says)}
         scene.check(set(tally.answers) == both, "each revision gave its own model's answer, every time", tally)
         scene.compare(scene.improved)
@@ -148,6 +156,33 @@ def refuse_too_large(scene: Scene) -> None:
     with scene.narrator.chapter("Edit it to a model that needs more memory than its limit"):
         found = refuse(scene, "OutOfMemory", "too-large.yaml")
         scene.check("512 MiB" in found, "the message has the limit", found)
+
+
+def refuse_mixed_up(scene: Scene) -> None:
+    with scene.narrator.chapter("Edit it to a model that has mixed up two species; a golden request asks for one"):
+        found = refuse(scene, "GoldenMismatch", "mixed-up.yaml")
+        scene.check("two-flowers.json" in found, "the message has the golden request", found)
+
+
+def take_back(scene: Scene) -> None:
+    title = f"Edit it to a model that knows the golden request, and fails on petals beyond {flowers.LONGEST} cm"
+    with scene.narrator.chapter(title):
+        before = scene.now()
+        with traffic(scene.serving.address, scene.measures) as tally:
+            scene.save("brittle.yaml")
+            candidate = next(iter(set(scene.shared("75/25%").pods.values()) - {before.revision}))
+            row = scene.stalled(before.generation)
+            scene.gone(candidate)
+        scene.tell(row)
+        found = row.condition("Ready")
+        judged = (found.get("status"), found.get("reason")) == ("False", "AnalysisFailed")
+        scene.check(judged and candidate in found["message"], f"{candidate} was judged in its first step", found)
+        met = len(tally.lost)
+        ours = all(f"500 of {candidate} " in one for one in tally.lost)
+        scene.check(0 < met and ours, f"{met} of {tally.sent} requests met it, and nothing else was lost", tally)
+        untouched = set(tally.answers) == {(row.revision, scene.improved_says)}
+        scene.check(untouched, f"{row.revision} has answered all others", tally)
+        scene.check(serves_on(before, row), "and serves on, in the same pods", row.pods)
 
 
 def refuse(scene: Scene, reason: str, name: str) -> str:

@@ -83,6 +83,7 @@ class Pages:
             "revision": status.get("stableRevision"),
             "state": (status.get("scaling") or {}).get("state", "Awake"),
             "replicas": status.get("summary", {}).get("replicas", ""),
+            "weight": status.get("summary", {}).get("weight", ""),
             "requestsPerSecond": round(seen.requests_per_second, 1),
             "p95Milliseconds": None if seen.p95_milliseconds is None else round(seen.p95_milliseconds, 2),
             "urls": self._urls(namespace, name),

@@ -1,6 +1,7 @@
 """The files in `examples/`: what the API server says to each, and that the models in them are what their words say."""
 
 import base64
+import json
 import math
 import runpy
 import sys
@@ -27,8 +28,13 @@ def objects(path: Path, kind: str) -> list[dict[str, Any]]:
     return [found for found in yaml.safe_load_all(path.read_text()) if found["kind"] == kind]
 
 
+def sources(path: Path, kind: str) -> list[dict[str, Any]]:
+    """Without the golden requests, which are a ConfigMap too."""
+    return [found for found in objects(path, kind) if found["metadata"]["name"] != "iris-golden"]
+
+
 def model(path: Path) -> bytes:
-    (config_map,) = objects(path, "ConfigMap")
+    (config_map,) = sources(path, "ConfigMap")
     return base64.b64decode(config_map["binaryData"]["model.onnx"], validate=True)
 
 
@@ -50,8 +56,8 @@ def test_example_brings_the_object_that_its_uri_names(path: Path) -> None:
     scheme, _, rest = deployment["spec"]["model"]["uri"].partition("://")
     kind = {"configmap": "ConfigMap", "pvc": "PersistentVolumeClaim", "https": None}[scheme]
     if kind:
-        sources = objects(path, kind) or objects(EXAMPLES / "iris.yaml", kind)  # which their first lines apply as well
-        assert [rest.partition("/")[0]] == [source["metadata"]["name"] for source in sources]
+        found = sources(path, kind) or objects(EXAMPLES / "iris.yaml", kind)  # which their first lines apply as well
+        assert [rest.partition("/")[0]] == [source["metadata"]["name"] for source in found]
 
 
 def test_written_manifests_are_what_the_script_writes(
@@ -101,6 +107,32 @@ def test_small_file_asks_for_more_memory_than_its_limit(train: dict[str, Any]) -
     assert deployment["spec"]["runtime"]["resources"]["limits"]["memory"] == "512Mi"
     assert 4 * numbers == 2 << 30
     assert len(model(path)) < 300
+
+
+def golden(path: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """The measures that a golden request has, and the species that it expects."""
+    (config_map,) = (found for found in objects(path, "ConfigMap") if found["metadata"]["name"] == "iris-golden")
+    (case,) = (json.loads(text) for text in config_map["data"].values())
+    (tensor,), (expected,) = case["request"]["inputs"], case["expected"]["outputs"]
+    return np.array(tensor["data"], dtype=np.float32).reshape(tensor["shape"]), expected["data"]
+
+
+@pytest.mark.parametrize(("name", "right"), [("canary", True), ("brittle", True), ("mixed-up", False)])
+def test_golden_request_tells_the_wrong_model_from_those_that_are_right_about_it(name: str, right: bool) -> None:
+    path = EXAMPLES / "iris" / f"{name}.yaml"
+    features, expected = golden(path)
+    label, _ = onnxruntime.InferenceSession(model(path)).run(None, {"features": features})
+    assert (label.tolist() == expected) is right
+
+
+def test_brittle_model_fails_on_long_petals_alone(train: dict[str, Any]) -> None:
+    session = onnxruntime.InferenceSession(model(EXAMPLES / "iris" / "brittle.yaml"))
+    features, _ = train["flowers"]()[1]
+    short = features[features[:, train["PETAL"]] <= train["LONGEST"]]
+    assert 0 < len(short) < len(features)
+    assert session.run(None, {"features": short})[0].tolist() == train["improved"]().predict(short).tolist()
+    with pytest.raises(Exception, match="cannot be reshaped"):
+        session.run(None, {"features": features})
 
 
 def test_digest_pins_are_those_of_the_first_model(train: dict[str, Any]) -> None:
