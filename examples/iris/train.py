@@ -44,8 +44,8 @@ IN_STEPS = """\
   rollout:
     strategy: Canary
     steps:
-      - {weight: 25, pauseSeconds: 5}
-      - {weight: 75, pauseSeconds: 5}
+      - {weight: 25, pauseSeconds: 3}
+      - {weight: 75, pauseSeconds: 3}
     analysis:
       minRequests: 50
       metrics: [{name: errors, type: ErrorRatePermille, max: 20}]
