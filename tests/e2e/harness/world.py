@@ -91,7 +91,8 @@ class World:
             assert not missing, f"the cluster does not have {', '.join(missing)}; load them: make images"
         if not self.api.get("customresourcedefinitions", None, "modeldeployments.serving.serinus.dev"):
             # An operator of a story's own comes without it, also where that story is the only one of the run.
-            self.kubectl("apply", "--server-side", "-f", str(CRD))
+            # Under Helm's name, so that a release may change it later.
+            self.kubectl("apply", "--server-side", "--field-manager=helm", "-f", str(CRD))
         others = f"{RUN_LABEL},{RUN_LABEL}!={self.run_name}"
         self.kubectl("delete", "namespaces", "-l", others, "--timeout=120s")
 
