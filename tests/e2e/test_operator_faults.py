@@ -98,8 +98,9 @@ def test_of_two_operators_one_writes_and_a_paused_one_stays_silent_when_it_wakes
     assert writers(world.audit.requests(release.user, began)) == {name}
     assert release.lease()["spec"]["holderIdentity"] == holder
 
-    paused, watch = instant(), Stopwatch()
+    wait_for(lambda: len(model.pods()) == 1, seconds=30, what="the replaced pods are gone, nothing is left to write")
     pause(leader)
+    paused, watch = instant(), Stopwatch()
     try:
         with model.probe(rate=5) as light:
             model.apply_onnx(doubler(4.0), "third")

@@ -182,9 +182,9 @@ def test_other_engines_are_made_changed_and_removed_and_say_what_they_lack(world
 
 
 def named(model: Model, kind: str, name: str) -> dict[str, Any]:
-    """The object as kubectl reads it; empty where there is none."""
-    done = model.kubectl.try_("get", kind, name, "-o", "name")
-    return model.kubectl.json(kind, name) if done.returncode == 0 else {}
+    """The object as kubectl reads it, in one read; empty where there is none, or no such kind yet."""
+    found: dict[str, Any] = json.loads(model.kubectl.try_("get", kind, name, "-o", "json").stdout or "{}")
+    return found
 
 
 def run_rounds(address: str, model: Model, rounds: int) -> float:
