@@ -63,7 +63,7 @@ def with_course(
         "applied_weight": facts.applied,
         "weight_verified": verified if course.weight else None,
         "mechanism": mechanism,
-        "analysis": tuple(map(result_of, facts.evidence.verdicts)) or _last_verdicts(status, course),
+        "analysis": tuple(map(result_of, facts.evidence.shown)) or _last_verdicts(status, course),
         "held": HeldStatus(reason=course.held, since_seconds=_whole(course.held_seconds)) if course.held else None,
         "message": course.message[:1024] or None,
     }
