@@ -166,7 +166,10 @@ async def test_verbs_speak_to_the_running_instance(folder: Path, capsys: pytest.
         log.write_text("one\ntwo\nhal")
         assert await said(verbs.logs, "a", "default", follow=False, preflight=True) == "one\ntwo\n"
         seen = len(run.screen.lines)
-        assert await said(verbs.act, "retry", "a", "default") == "modeldeployment.serving.serinus.dev/a annotated\n"
+        for action in verbs.ACTIONS:
+            assert await said(verbs.act, action, "a", "default") == "modeldeployment.serving.serinus.dev/a annotated\n"
+        asked = json.loads(await said(verbs.get, "a", "default", "json"))["metadata"]["annotations"]
+        assert set(verbs.ACTIONS.values()) <= set(asked)
         with pytest.raises(Fault, match=r'NotFound.*modeldeployments.serving.serinus.dev "nope" not found'):
             await said(verbs.get, "nope", "default", "")
         assert '"a" deleted from default' in await said(verbs.delete, "a", "default")

@@ -95,12 +95,6 @@ def delete(state: Path, name: str, namespace: str) -> int:
 
 def act(state: Path, action: str, name: str, namespace: str) -> int:
     """Set the annotation of an action to a new nonce, which the operator carries out once."""
-    if action in ("promote", "abort"):
-        raise Fault(
-            f"{action} is for rollouts in steps, which local mode has not: a new revision takes over when it is "
-            "ready, and a bad one is refused by itself. `retry` tries a refused one again",
-            exits.USAGE,
-        )
     Client(state).annotate(namespace, name, {ACTIONS[action]: uuid.uuid4().hex[:12]})
     print(f"{TITLE}/{name} annotated")
     return exits.OK

@@ -10,6 +10,7 @@ from tests.models.good import doubler
 from tests.unit.api.samples import BAD, GOOD
 
 from serinus_operator.cli import app as app_module
+from serinus_operator.cli.verbs import ACTIONS
 
 HEAVY = ("pydantic", "kopf", "onnxruntime", "numpy", "aiohttp", "yaml", "cel_expr_python", "rich", "serinus_api")
 
@@ -86,8 +87,6 @@ USAGE = {
     "no file": ("run",),
     "a port that is none": ("run", "-f", "x", "--port", "70000"),
     "a name in all namespaces": ("get", "m", "-A"),
-    "promote, which local mode has not": ("promote", "m"),
-    "abort, which local mode has not": ("abort", "m"),
 }
 
 
@@ -101,7 +100,7 @@ def test_what_is_not_there_ends_with_one(
 ) -> None:
     assert run(monkeypatch, "validate", "-f", str(tmp_path / "absent.yaml")) == 1
     assert "absent.yaml: no such file or folder" in capsys.readouterr().err
-    for words in (("get",), ("describe", "m"), ("logs", "m"), ("retry", "m"), ("delete", "m")):
+    for words in (("get",), ("describe", "m"), ("logs", "m"), ("delete", "m"), *((verb, "m") for verb in ACTIONS)):
         assert run(monkeypatch, *words, "--state", str(tmp_path)) == 1
         assert "no instance runs in the state folder" in capsys.readouterr().err
 

@@ -205,7 +205,8 @@ def test_file_source_is_its_folder_and_its_name() -> None:
 def test_fields_of_a_cluster_are_named() -> None:
     secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
     runtime = {"image": "other:1", "tolerations": [{"operator": "Exists"}], "env": [secret], "affinity": {"a": 1}}
-    spec = ModelDeploymentSpec.model_validate({"model": {"uri": "file:///a"}, "runtime": runtime})
+    steps = {"strategy": "Canary", "steps": [{"weight": 25}]}  # which local mode can do
+    spec = ModelDeploymentSpec.model_validate({"model": {"uri": "file:///a"}, "runtime": runtime, "rollout": steps})
     assert fields_without_cluster(spec, "serinus-runtime:1") == (
         "spec.runtime.image",
         "spec.runtime.tolerations",
