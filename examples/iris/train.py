@@ -14,6 +14,7 @@ import json
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -120,7 +121,7 @@ def mixed_up() -> ClassifierMixin:
 def brittle(data: bytes) -> bytes:
     """A classifier that fails on flowers with long petals: a shape that fits the short ones alone."""
     model = onnx.load_from_string(data)
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "petal": np.array(PETAL, dtype=np.int64),
         "longest": np.array([[LONGEST]], dtype=np.float32),
         "zero": np.zeros(1, dtype=np.float32),
@@ -277,8 +278,8 @@ def manifests() -> dict[Path, str]:
         ),
         EXAMPLES / "iris" / "brittle.yaml": in_steps(
             f"""
-            A model that is right about the golden request, and fails on petals longer than {LONGEST} cm. Only the clients'
-            own requests show it: it is taken back in its first step (AnalysisFailed).
+            A model that is right about the golden request, and fails on petals longer than {LONGEST} cm. Only what
+            clients ask shows it: it is taken back in its first step (AnalysisFailed).
             """,
             "iris-model-brittle",
             brittle(better),

@@ -171,7 +171,7 @@ async def test_rollout_goes_on_in_its_step_after_a_restart(tmp_path: Path) -> No
         await second.start()
         seen = courses(second)
         over, again = asyncio.Event(), Load(second)
-        await second.until(lambda: rollout_of(second).get("appliedWeight") == 75 and second.instance.pods("default", "m"))
+        await second.until(lambda: second.instance.backends("default", "m"))
         running = asyncio.create_task(again.run(over))
         await second.until(lambda: second.get()["status"]["stableRevision"] == candidate)
         over.set()

@@ -1,7 +1,10 @@
 """Models that a server should serve."""
 
+from typing import Any
+
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from tests.models.build import encoded, model, value
 
@@ -34,7 +37,7 @@ def doubler(factor: float = 2.0) -> bytes:
 
 def limited(factor: float, limit: int) -> bytes:
     """The doubler, but a row whose first number is above `limit` fails inside the model: a shape that does not fit."""
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "factor": np.array(factor, dtype=np.float32),
         "limit": np.array([limit], dtype=np.float32),
         "zero": np.zeros(1, dtype=np.float32),

@@ -181,7 +181,7 @@ def take_back(scene: Scene) -> None:
         scene.check(judged and candidate in found["message"], f"{candidate} was judged in its first step", found)
         met = len(tally.lost)
         ours = all(f"500 of {candidate} " in one for one in tally.lost)
-        scene.check(0 < met and ours, f"{met} of {tally.sent} requests met it, and nothing else was lost", tally)
+        scene.check(met > 0 and ours, f"{met} of {tally.sent} requests met it, and nothing else was lost", tally)
         untouched = set(tally.answers) == {(row.revision, scene.improved_says)}
         scene.check(untouched, f"{row.revision} has answered all others", tally)
         scene.check(serves_on(before, row), "and serves on, in the same pods", row.pods)
