@@ -50,7 +50,8 @@ def with_course(
     status: ModelDeploymentStatus, course: Course, facts: Facts, mechanism: str | None = None
 ) -> ModelDeploymentStatus:
     """The status that says where a rollout is, what was applied, seen and judged."""
-    verified = {None: "Unknown", True: "True", False: "False"}[facts.verified]
+    before = status.rollout.requested_weight if status.rollout else None
+    verified = {None: "Unknown", True: "True", False: "False"}[facts.verified if course.weight == before else None]
     stepping = course.step_weight > 0
     rollout = {
         "phase": course.phase,

@@ -66,6 +66,14 @@ def remembered(before: object, course: Course, status: ModelDeploymentStatus, no
     return Sightings(course=course, at=now, began=now, watch=begun(now, failures))
 
 
+def kept(sightings: Sightings, course: Course, now: float) -> Sightings:
+    """For the next pass, of the course that this one came to. What came under another weight proves nothing of it."""
+    known = replace(sightings, course=course, at=now)
+    if course.weight == sightings.course.weight:
+        return known
+    return replace(known, split=next_step(known.split, now), applied=None)
+
+
 def _place(course: Course) -> tuple[object, ...]:
     return course.stable, course.candidate, course.phase, course.attempt, course.step_index, course.weight
 

@@ -1,5 +1,7 @@
 """What is seen of a rollout: whether the requests that the weights sent agree with the weight."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.decide.subjects import observation
 
@@ -7,7 +9,7 @@ from serinus_api.gateway import ModelTraffic, RevisionTraffic
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutSpec
 from serinus_operator.decide.course import Course
 from serinus_operator.decide.plan import plan_of
-from serinus_operator.decide.sightings import Sightings, looked, remembered, verified
+from serinus_operator.decide.sightings import Sightings, kept, looked, remembered, verified
 from serinus_operator.loads import LoadSample, PodLoad
 from serinus_operator.places import EntryState, GatewayLook, GatewayPod
 from serinus_operator.state import Observation
@@ -64,3 +66,9 @@ def test_what_a_pod_had_counted_before_the_weight_was_seen_in_force_is_no_eviden
     looks = ((2.0, 2.0, 0, 0, 10), (4.0, 3.0, 0, 0, 50), (6.0, 5.0, 40, 360, 50))
     assert verified(after(*looks)) is None
     assert verified(after(*looks, (8.0, 7.0, 240, 560, 50))) is True
+
+
+def test_what_came_under_one_weight_is_not_judged_by_the_next() -> None:
+    known = after((2.0, 2.0, 0, 0, 50), (4.0, 4.0, 0, 0, 50), (6.0, 6.0, 200, 200, 50))
+    assert verified(kept(known, COURSE, 6.0)) is True
+    assert verified(kept(known, replace(COURSE, step_index=1, step_weight=75, weight=75), 6.0)) is None
