@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -153,30 +152,3 @@ async def test_candidate_that_fails_one_request_in_five_is_taken_back(fronted: S
     assert max(weight for _, weight in seen) == 25
     assert fronted.get()["status"]["stableRevision"] == first
     assert "RolledBack" in [event["reason"] for event in fronted.cluster.select(EVENT)]
-
-
-async def test_rollout_goes_on_in_its_step_after_a_restart(tmp_path: Path) -> None:
-    first = Stage(tmp_path, front=True)
-    try:
-        await first.start()
-        async with loaded(first) as load:
-            await first.apply(canary(first.file("three.onnx", doubler(3.0))))
-            await first.until(lambda: rollout_of(first).get("appliedWeight") == 75)
-        candidate = first.get()["status"]["candidateRevision"]
-        assert load.lost == []
-    finally:
-        await first.close(drain=True)
-    second = Stage(tmp_path, front=True)
-    try:
-        await second.start()
-        seen = courses(second)
-        over, again = asyncio.Event(), Load(second)
-        await second.until(lambda: second.instance.backends("default", "m"))
-        running = asyncio.create_task(again.run(over))
-        await second.until(lambda: second.get()["status"]["stableRevision"] == candidate)
-        over.set()
-        await running
-        assert rollout_of(second)["attempt"] == 1
-        assert {weight for _, weight in seen} <= {0, 75, 100}
-    finally:
-        await second.close()
