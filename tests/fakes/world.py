@@ -95,14 +95,9 @@ class Process:
         fenced = FencedCluster(connection, self.fence)
         self.asked: list[str] = []
         self.scraped: list[str] = []
-        self.collector = Collector(
-            self.cache,
-            self._load,
-            self._page,
-            lambda key: self.queue.nudge(key),
-            active=self.fence.held,
-            clock=world.now,
-        )
+        nudge = lambda key: self.queue.nudge(key)  # noqa: E731  # the queue is made last
+        held, now = self.fence.held, world.now
+        self.collector = Collector(self.cache, self._load, self._page, nudge, active=held, clock=now)
         self.gateways = Gateways(
             connection,
             self.cache,
@@ -111,9 +106,9 @@ class Process:
             world.ask_gateway,
             world.probe,
             enqueue=lambda key: self.queue.add(key),
-            nudge=lambda key: self.queue.nudge(key),
-            active=self.fence.held,
-            clock=world.now,
+            nudge=nudge,
+            active=held,
+            clock=now,
         )
         self.reconciler = Reconciler(
             settings=settings,

@@ -65,9 +65,9 @@ async def test_process_of_the_folder_is_found_while_it_runs(tmp_path: Path, by: 
 
 
 def test_open_address_is_found() -> None:
-    nobody = f"127.0.0.1:{leftovers.free_port()}"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
+        nobody = f"127.0.0.1:{leftovers.free_port()}"  # while the other is taken, or it might be the same one
         assert leftovers.listening([address, nobody]) == [address]
     assert leftovers.listening([address]) == []
 
