@@ -156,6 +156,7 @@ def _classified(  # all that a decision rests on
             attempt=attempt,
             image=subject.spec.runtime.image or default_image,
         )
+        status = status.model_copy(update={"actions": canary.noted(replace(subject, status=status))})
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     asleep = sizing.status is not None and sizing.status.state == "Asleep"
     replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from serinus_api import names
-from serinus_api.conditions import ConditionType, Reason
+from serinus_api.conditions import ConditionType, Reason, reason_of
 from serinus_api.v1alpha1 import (
     ActionsStatus,
     ModelDeploymentStatus,
@@ -24,6 +24,7 @@ from serinus_api.v1alpha1 import (
 from serinus_operator.decide import history, traffic
 from serinus_operator.decide.course import Course, intent_of
 from serinus_operator.decide.demand import TICK_SECONDS
+from serinus_operator.decide.faults import FAULTS
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.persistence import course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
@@ -162,7 +163,10 @@ def _with_refusal(subject: Subject, asked: str, digest: str, course: Course, now
 def failure_of(course: Course) -> Reason:
     """Why a candidate is taken back, in one word."""
     by_hand = course.message == ASKED or course.message.startswith(HELD_FOR)
-    return Reason.ABORTED if by_hand else Reason.ANALYSIS_FAILED
+    if by_hand:
+        return Reason.ABORTED
+    said = reason_of(course.message.partition(":")[0])
+    return said if said in FAULTS else Reason.ANALYSIS_FAILED
 
 
 def _verdict(course: Course, plan: Plan) -> Verdict:
