@@ -259,9 +259,7 @@ class Happening:
     metric: str = ""
     """The metric that a verdict is about."""
     result: str = ""
-    """What the verdict says, or why the candidate is taken back."""
-    again: bool = False
-    """Told before, unless the process that saw it died: not to be counted."""
+    """What the verdict says, or why the candidate is taken back. It is counted by this; empty: it is not counted."""
 
 
 class Health(StrEnum):

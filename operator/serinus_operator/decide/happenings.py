@@ -29,7 +29,7 @@ def happenings(
     before: Course, after: Course, verdicts: Iterable[Judgement], plan: Plan, *, cause: str, fresh: bool
 ) -> tuple[Happening, ...]:
     """All that is told. `verdicts`: of the window that has just ended; `cause`: why it is taken back, in one word."""
-    told = [_entered(before, plan, cause="", again=True)] if fresh else []
+    told = [_entered(before, plan, cause="")] if fresh else []
     told += [_verdict(verdict, before) for verdict in verdicts]
     if before.phase is Phase.HELD and after.phase is Phase.STEPPING and after.step_index == before.step_index:
         told.append(Happening("RolloutResumed", _key(after, "Resumed"), f"{after.candidate} goes on: {before.held}"))
@@ -41,7 +41,7 @@ def happenings(
     return tuple(one for one in told if one)
 
 
-def _entered(course: Course, plan: Plan, *, cause: str, again: bool = False) -> Happening | None:
+def _entered(course: Course, plan: Plan, *, cause: str) -> Happening | None:
     """A phase in its own words; None of one that is not told."""
     message = "".join(_words(course, plan))
     reason = WORDS.get(course.phase, "RolloutStep" if course.phase is Phase.STEPPING else "")
@@ -54,7 +54,6 @@ def _entered(course: Course, plan: Plan, *, cause: str, again: bool = False) -> 
         message,
         warning=course.phase in BAD,
         result=cause if course.phase is Phase.ABORTING else "",
-        again=again,
     )
 
 

@@ -124,7 +124,7 @@ class Reporter:
         """The same for what a rollout came to. Verdicts, which are many, have a limit of their own."""
         about = f"{subject.namespace}/{subject.name}"
         log.info("Rollout told", extra={"object": about, "reason": what.reason, "detail": what.message})
-        if what.result and not what.again:
+        if what.result:
             self.count((subject.namespace, subject.name), what.metric, what.result)
         limit = "verdicts" if what.metric and not what.warning else "rollout"
         if self.events.admits(f"{subject.uid}/{limit}", now):

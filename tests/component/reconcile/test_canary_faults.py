@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 from tests.component.reconcile.test_canary import ROLLOUT, TWO, canary, phase, served, size, weight
-from tests.component.reconcile.zero import stage
 from tests.fakes.kubelet import Status, crashing, running
 from tests.fakes.world import World, config_map
 
@@ -113,12 +112,13 @@ async def test_abort_works_before_there_are_steps(where: str) -> None:
 
 
 async def test_abort_that_was_asked_before_does_not_stop_the_next_rollout() -> None:
-    async with stage() as (world, _):
-        manifest = canary()
-        manifest["metadata"]["annotations"] = {"serinus.dev/abort": "old"}
+    async with served() as (world, _, first, _):
+        manifest = canary(model=TWO)
+        manifest["metadata"]["annotations"] = {"serinus.dev/abort": "in the same breath"}
         world.apply(manifest)
-        await world.ready()
-        assert world.status()["actions"]["abort"] == "old"
+        await world.until(lambda: world.status()["stableRevision"] != first, within=400)
+        assert world.status()["actions"]["abort"] == "in the same breath"
+        assert "rejected" not in world.status() or not world.status()["rejected"]
 
 
 @pytest.mark.parametrize("share", [5, 25, 50])

@@ -96,3 +96,15 @@ async def test_restart_tells_the_present_step_under_its_name_and_counts_nothing_
         await world.restart(WITH_GATEWAYS)
         await world.advance(30)
         assert "serinus_rollout_aborts_total{" not in metrics(world)
+
+
+async def test_abort_that_another_process_has_told_is_not_counted_again() -> None:
+    async with served() as (world, _, _, _):
+        world.apply(canary(model=TWO))
+        await world.until(lambda: weight(world) == 25, within=200)
+        world.annotate(abort="1")
+        await world.until(lambda: phase(world) == "Aborting" and bool(events(world, "RolloutAborted")))
+        await world.restart(WITH_GATEWAYS)
+        await world.until(lambda: phase(world) == "Aborted", within=60)
+        assert len(events(world, "RolloutAborted")) == 1
+        assert "serinus_rollout_aborts_total{" not in metrics(world)
