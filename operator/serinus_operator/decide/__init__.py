@@ -220,6 +220,8 @@ def _noted_retry(subject: Subject) -> ModelDeploymentStatus:
 
 def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
     source = observation.source
+    if rejection.digest is None and rejection.reason == Reason.ABORTED:
+        return False  # aborted before the source was read: there is nothing that it could have moved from
     return source is not None and source.digest is not None and source.digest != rejection.digest
 
 
