@@ -24,7 +24,7 @@ from serinus_operator import handlers, logs
 from serinus_operator.apply import Applier
 from serinus_operator.cache import Cache
 from serinus_operator.cluster.kubernetes import KubernetesCluster
-from serinus_operator.cluster.port import CHILDREN
+from serinus_operator.cluster.port import CHILDREN, MODEL_DEPLOYMENT
 from serinus_operator.collect import Collector
 from serinus_operator.fence import Fence, FencedCluster
 from serinus_operator.gateway_client import GatewayClient
@@ -101,6 +101,7 @@ class Operator:
             depth=lambda: self.queue.depth,
             oldest=self.queue.oldest_seconds,
             held=lambda: float(self.fence.held()),
+            rollouts=lambda: rollouts_of(self.cache),
             sizes=lambda: [(key.namespace, key.name, found) for key, found in outcomes(reconciler.memories)],
         )
         self._spawn("resync", self.resync.run())
@@ -133,7 +134,7 @@ class Operator:
                 self.gateways,
             ),
             applier=Applier(fenced, self.cache),
-            reporter=Reporter(fenced, self.cache, EventBook()),
+            reporter=Reporter(fenced, self.cache, EventBook(), count=self.telemetry.rollouts.count),
         )
 
     async def _work(self) -> None:
@@ -205,6 +206,13 @@ class Operator:
             await asyncio.Event().wait()
         finally:
             await runner.cleanup()
+
+
+def rollouts_of(cache: Cache) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """What the status of each model says of its rollout; nothing of one that has had none."""
+    for key in cache.keys(MODEL_DEPLOYMENT):
+        manifest = cache.get(MODEL_DEPLOYMENT, key.namespace, key.name) or {}
+        yield key.namespace, key.name, manifest.get("status", {}).get("rollout") or {}
 
 
 def outcomes(memories: Mapping[Key, Memory]) -> Iterator[tuple[Key, Outcome]]:

@@ -246,6 +246,22 @@ class RecordIntent:
     image: str
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that a rollout came to, for an Event and the operator's metrics."""
+
+    reason: str
+    """Of the Event."""
+    key: str
+    """What happened again has the same: one Event, counted up."""
+    message: str
+    warning: bool = False
+    metric: str = ""
+    """The metric that a verdict is about."""
+    result: str = ""
+    """What the verdict says, or why the candidate is taken back. It is counted by this; empty: it is not counted."""
+
+
 class Health(StrEnum):
     """How the spec as a whole is doing; `Ready`, `Reconciling` and `Stalled` follow from it."""
 
@@ -287,6 +303,8 @@ class Decision:
     copy: Copy | None = None
     preflight: PreflightIntent | None = None
     keep_records: frozenset[str] = frozenset()
+    happenings: tuple[Happening, ...] = ()
+    """What is told once, when the status that speaks of it is written."""
     refused: bool = False
     """True: the spec is rejected, and what served before serves on."""
     frozen: bool = False

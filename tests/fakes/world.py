@@ -122,7 +122,7 @@ class Process:
                 self.gateways,
             ),
             applier=Applier(fenced, self.cache),
-            reporter=Reporter(fenced, self.cache, EventBook()),
+            reporter=Reporter(fenced, self.cache, EventBook(), count=self.telemetry.rollouts.count),
             clock=world.now,
         )
         self.queue = WorkQueue(Guard(self.reconciler, self.fence, self.telemetry), workers=settings.workers)

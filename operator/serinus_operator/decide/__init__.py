@@ -38,6 +38,7 @@ from serinus_operator.places import State, Traffic
 from serinus_operator.state import (
     Decision,
     Finding,
+    Happening,
     Health,
     Instant,
     Memory,
@@ -82,10 +83,11 @@ def _decided(
     splits = canary.splits(subject.status)
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled, splits=splits)
     sizing = rest.sized(subject, sizing, sleep, now)
-    decision = None
+    decision: Decision | None = None
+    told: tuple[Happening, ...] = ()
     if canary.under_way(subject.status):
         driven = canary.driven(subject, observation, memory, now, sizing)
-        subject, decision = driven.subject, driven.decision
+        subject, decision, told = driven.subject, driven.decision, driven.happenings
     if decision is None and refusal:
         decision = _keep_stable(subject, observation, memory, now, sizing, refusal)
     elif decision is None:
@@ -98,6 +100,7 @@ def _decided(
         traffic=sleep.traffic,
         sizes={**decision.sizes, **rest.others(subject, decision, sleep)},
         leaving_pods=sizing.leaving,
+        happenings=told or decision.happenings,
         findings={**decision.findings, **found},
         requeue_seconds=_sooner(decision.requeue_seconds, sizing),
     )
@@ -156,6 +159,7 @@ def _classified(  # all that a decision rests on
             attempt=attempt,
             image=subject.spec.runtime.image or default_image,
         )
+        status = status.model_copy(update={"actions": canary.noted(replace(subject, status=status))})
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     asleep = sizing.status is not None and sizing.status.state == "Asleep"
     replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)
@@ -216,6 +220,8 @@ def _noted_retry(subject: Subject) -> ModelDeploymentStatus:
 
 def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
     source = observation.source
+    if rejection.digest is None and rejection.reason == Reason.ABORTED:
+        return False  # aborted before the source was read: there is nothing that it could have moved from
     return source is not None and source.digest is not None and source.digest != rejection.digest
 
 

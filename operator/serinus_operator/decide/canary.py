@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from serinus_api import names
-from serinus_api.conditions import ConditionType, Reason
+from serinus_api.conditions import ConditionType, Reason, reason_of
 from serinus_api.v1alpha1 import (
     ActionsStatus,
     ModelDeploymentStatus,
@@ -24,15 +24,17 @@ from serinus_api.v1alpha1 import (
 from serinus_operator.decide import history, traffic
 from serinus_operator.decide.course import Course, intent_of
 from serinus_operator.decide.demand import TICK_SECONDS
+from serinus_operator.decide.faults import FAULTS
 from serinus_operator.decide.findings import Findings
+from serinus_operator.decide.happenings import happenings
 from serinus_operator.decide.persistence import course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.scaling import Sizing
-from serinus_operator.decide.sightings import facts_of, kept, looked, remembered
+from serinus_operator.decide.sightings import Sightings, facts_of, kept, looked, remembered
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
-from serinus_operator.state import Decision, Finding, Health, Instant, Memory, Observation, Subject, Verdict
+from serinus_operator.state import Decision, Finding, Happening, Health, Instant, Memory, Observation, Subject, Verdict
 
 ENDED = (RolloutPhase.STABLE, RolloutPhase.ABORTED)
 SPLIT = (
@@ -53,6 +55,7 @@ class Driven:
     """With the status after it."""
     decision: Decision | None
     """None: the rollout is over, and what follows is for others to decide."""
+    happenings: tuple[Happening, ...]
 
 
 def under_way(status: ModelDeploymentStatus) -> bool:
@@ -102,12 +105,21 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     """One pass of the machine."""
     plan, size = plan_of(subject.spec.rollout), sizing.size
     known = remembered(memory.canary, course_of(subject.status), subject.status, now.monotonic)
+    judged = known.watch.verdicts
     known = looked(known, observation, plan, now.monotonic)
     facts = facts_of(subject, observation, memory, known, plan, now.monotonic, size)
     course = advance(known.course, facts, plan)
     status = with_course(subject.status, course, facts, MECHANISM if course.weight else None)
+    told = happenings(
+        known.course,
+        course,
+        known.watch.verdicts if known.watch.verdicts is not judged else (),
+        plan,
+        cause=failure_of(course),
+        fresh=not isinstance(memory.canary, Sightings),
+    )
     if course.phase in ENDED:
-        return Driven(replace(subject, status=_ended(subject, observation, status, course, now)), None)
+        return Driven(replace(subject, status=_ended(subject, observation, status, course, now)), None, told)
     intent = intent_of(course, facts, plan)
     candidate = course.candidate if course.candidate != course.stable else None
     listed = history.revisions(
@@ -127,9 +139,10 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
         entry=intent.entry,
         copy=restored_copy(subject, observation),
         keep_records=history.names_of(listed) | {name for name in (course.previous,) if name},
+        happenings=told,
         requeue_seconds=TICK_SECONDS,
     )
-    return Driven(replace(subject, status=status), decision)
+    return Driven(replace(subject, status=status), decision, told)
 
 
 def _running(observation: Observation, entry: str | None, course: Course, sizes: Iterable[str]) -> tuple[str, ...]:
@@ -162,7 +175,10 @@ def _with_refusal(subject: Subject, asked: str, digest: str, course: Course, now
 def failure_of(course: Course) -> Reason:
     """Why a candidate is taken back, in one word."""
     by_hand = course.message == ASKED or course.message.startswith(HELD_FOR)
-    return Reason.ABORTED if by_hand else Reason.ANALYSIS_FAILED
+    if by_hand:
+        return Reason.ABORTED
+    said = reason_of(course.message.partition(":")[0])
+    return said if said in FAULTS else Reason.ANALYSIS_FAILED
 
 
 def _verdict(course: Course, plan: Plan) -> Verdict:

@@ -72,7 +72,7 @@ class Facts:
     shortcut: bool = False
     """The candidate was promoted before, or the model sleeps: it takes no steps."""
     failed: str = ""
-    """Why the candidate can never be ready."""
+    """Why the revision that is tried cannot go on: the reason in one word, a colon, a sentence."""
     evidence: Evidence = field(default_factory=Evidence)
     promote: str = ""
     """Value of serinus.dev/promote; so are the next two of theirs."""

@@ -12,11 +12,12 @@ from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentStatus, spec_hash
 from serinus_operator.decide.course import Course, Facts, Side
 from serinus_operator.decide.demand import TICK_SECONDS
+from serinus_operator.decide.faults import Lapses, fault, observed
 from serinus_operator.decide.persistence import failures_of
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.readings import reading_of
 from serinus_operator.decide.statistics import deviations, share
-from serinus_operator.decide.watch import Watch, begun, evidence_of, watched
+from serinus_operator.decide.watch import Watch, begun, evidence_of, sides_of, watched
 from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, record
 from serinus_operator.decide.zero import OFTEN
 from serinus_operator.loads import LoadSample
@@ -54,6 +55,7 @@ class Sightings:
     """What came while the present weight was applied, from one look at the pods to the next."""
     applied: int | None = None
     """The weight asked for, where it was applied at the last look."""
+    lapses: Lapses = field(default_factory=Lapses)
     applied_at: float = 0.0
     """When it was first seen to be: what a pod had counted before may have come under another."""
 
@@ -79,7 +81,8 @@ def _place(course: Course) -> tuple[object, ...]:
 
 
 def looked(sightings: Sightings, observation: Observation, plan: Plan, now: float) -> Sightings:
-    """With one more look at the pods, where there is one."""
+    """With one more look at the pods, and at what they answer, where there is an answer."""
+    sightings = replace(sightings, lapses=observed(sightings.lapses, observation, now))
     sample, course = observation.load, sightings.course
     if sample is None or sample.at <= sightings.looked_at:
         return replace(sightings, watch=watched(sightings.watch, course, plan, (), now))
@@ -137,12 +140,20 @@ def facts_of(
         previous_quiet=quiet[course.previous] >= DIRECT_SECONDS,
         entry=observation.entry_revision,
         shortcut=_older(observation, course),
+        failed=_failed(subject, observation, sightings, now),
         evidence=evidence_of(sightings.watch, course, plan, now),
         promote=subject.annotations.get(names.ANNOTATION_PROMOTE, "")[:253],
         abort=subject.annotations.get(names.ANNOTATION_ABORT, "")[:253],
         retry=subject.annotations.get(names.ANNOTATION_RETRY, "")[:253],
         passed=min(max(0.0, now - sightings.at), LONGEST_SECONDS),
     )
+
+
+def _failed(subject: Subject, observation: Observation, sightings: Sightings, now: float) -> str:
+    """The reason and the sentence of what is wrong with the revision that is tried; empty: nothing."""
+    deadline = subject.spec.runtime.startup_deadline_seconds
+    found = fault(observation, *sides_of(sightings.course), sightings.lapses, deadline, now)
+    return ": ".join(found) if found else ""
 
 
 def splitter(look: GatewayLook, memory: ZeroMemory) -> bool:

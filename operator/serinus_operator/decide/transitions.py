@@ -101,7 +101,9 @@ def _stops(source: Phase) -> tuple[Transition, ...]:
     return (
         Transition(source, P.SUPERSEDING, OTHER, lambda v: v.facts.wanted != v.course.candidate),
         Transition(source, P.ABORTING, "abort is asked", lambda v: v.abort_asked, _stopped),
-        Transition(source, P.ABORTING, "the candidate can never be ready", lambda v: bool(v.facts.failed), _stopped),
+        Transition(
+            source, P.ABORTING, "its pods crash, or do not stay ready", lambda v: bool(v.facts.failed), _stopped
+        ),
     )
 
 
@@ -156,6 +158,9 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(P.PROMOTING, P.BAKING, "it takes every request", lambda v: v.taken_over, _flipped),
     Transition(P.BAKING, P.PROVISIONING, OTHER, lambda v: v.another_wanted and v.entered, _begun),
     Transition(P.BAKING, P.ABORTING, "it fails, or abort is asked", lambda v: v.bake_failed, _returned),
+    Transition(
+        P.BAKING, P.STABLE, "the spec asks for one that is still to be tried", lambda v: v.unknown_wanted, _settled
+    ),
     Transition(P.BAKING, P.STABLE, "`bakeSeconds` are over, and nobody uses the old one", lambda v: v.baked, _settled),
     Transition(P.ABORTING, P.ABORTED, "nothing arrives at the candidate", lambda v: v.drained),
     Transition(P.ABORTED, P.PROVISIONING, OTHER, lambda v: v.another_wanted, _begun),

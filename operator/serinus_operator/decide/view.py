@@ -100,12 +100,18 @@ class View:
     def bake_failed(self) -> bool:
         """Whether to go back; only to a revision that can take every request, as it was kept to."""
         returns = self.facts.side(self.course.previous).holds >= 100
-        return returns and (self.abort_asked or self.ruling.answer is Answer.FAIL)
+        failed = self.facts.failed or self.ruling.answer is Answer.FAIL
+        return returns and (self.abort_asked or bool(failed))
 
     @property
     def entered(self) -> bool:
         """Whether the entry leads to the promoted revision, and nothing is split any more."""
         return self.facts.entry == self.course.stable and self.course.weight == 0 == self.facts.applied
+
+    @property
+    def unknown_wanted(self) -> bool:
+        """Whether a third revision waits to be tried, and nobody needs the old one: the bake makes room for it."""
+        return self.facts.wanted is None and self.entered and self.facts.previous_quiet
 
     @property
     def baked(self) -> bool:

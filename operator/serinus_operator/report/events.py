@@ -5,7 +5,7 @@ from collections import OrderedDict
 from serinus_api import names
 from serinus_api.conditions import Reason
 from serinus_api.v1alpha1 import Condition, ModelDeploymentStatus, ScalingStatus
-from serinus_operator.state import Instant, Manifest, Reference, Subject
+from serinus_operator.state import Happening, Instant, Manifest, Reference, Subject
 
 REMEMBERED = 2048
 BURST = 25.0
@@ -52,6 +52,11 @@ class EventBook:
         """The Event for another number of pods: one object for all rises and one for all falls, in the latest words."""
         reason = "ScaledUp" if after.desired_replicas > before.desired_replicas else "ScaledDown"
         return self._counted(subject, f"{subject.uid}/{reason}", reason, after.message or "", now)
+
+    def happened(self, subject: Subject, what: Happening, now: Instant) -> Manifest:
+        """The Event for what a rollout came to: the same object for the same step of the same candidate."""
+        key = f"{subject.uid}/{what.key}"
+        return self._counted(subject, key, what.reason, what.message, now, warning=what.warning)
 
     def _counted(  # what an Event consists of
         self, subject: Subject | Reference, key: str, reason: str, message: str, now: Instant, *, warning: bool = False

@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from serinus_operator.loads import Outcome
+from serinus_operator.report.rollouts import RolloutMetrics, Rollouts
 
 Sizes = Callable[[], Iterable[tuple[str, str, Outcome]]]
 """Namespace, name and last decision on the size of each model that is scaled by demand."""
@@ -64,6 +65,7 @@ class Telemetry:
         self.oldest = Gauge(
             "serinus_queue_oldest_seconds", "How long the oldest of them has waited", registry=self.registry
         )
+        self.rollouts = RolloutMetrics()
         self.fence = Gauge("serinus_fence_held", "1 while this process may write, else 0", registry=self.registry)
 
     def count_call(self, verb: str, resource: str, code: int) -> None:
@@ -71,9 +73,17 @@ class Telemetry:
         self.calls.labels(verb, resource, str(code)).inc()
 
     def follow(
-        self, *, depth: Callable[[], float], oldest: Callable[[], float], held: Callable[[], float], sizes: Sizes
+        self,
+        *,
+        depth: Callable[[], float],
+        oldest: Callable[[], float],
+        held: Callable[[], float],
+        sizes: Sizes,
+        rollouts: Rollouts,
     ) -> None:
         """Read the gauges when they are scraped."""
+        self.rollouts.follow(rollouts)
+        self.registry.register(self.rollouts)
         self.registry.register(_Sizes(sizes))
         self.depth.set_function(depth)
         self.oldest.set_function(oldest)

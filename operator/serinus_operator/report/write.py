@@ -1,7 +1,7 @@
 """The one status write, and the Events that go with it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -15,9 +15,13 @@ from serinus_operator.report.conditions import changed
 from serinus_operator.report.events import EventBook, is_news, moved, resized
 from serinus_operator.report.status import Address, build_status, service_address
 from serinus_operator.report.undecided import readable, says, undecided_status, unreadable
-from serinus_operator.state import Decision, Instant, Manifest, Observation, Reference, Subject, Verdict
+from serinus_operator.state import Decision, Happening, Instant, Manifest, Observation, Reference, Subject, Verdict
 
 log = logging.getLogger(__name__)
+
+
+def _uncounted(_: tuple[str, str], __: str, ___: str) -> None:
+    """For an installation without metrics of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,19 @@ class Reporter:
     cache: Cache
     events: EventBook
     address: Address = service_address
+    count: Callable[[tuple[str, str], str, str], None] = _uncounted
+    """Told of verdicts, with their metric, and of aborts: namespace and name, metric, result or reason."""
 
     async def report(self, subject: Subject, observation: Observation, decision: Decision, now: Instant) -> None:
         """Build and persist the status; nothing is written when it says what is there already."""
         status = build_status(subject, observation, decision, now, self.address)
-        if status == subject.status:
-            return
+        if status != subject.status:
+            await self._publish(subject, status, now)
+        for what in decision.happenings:
+            await self._tell_happening(subject, what, now)
+
+    async def _publish(self, subject: Subject, status: ModelDeploymentStatus, now: Instant) -> None:
+        """Write a status that is another one, and tell what has changed."""
         precondition = Precondition(uid=subject.uid, resource_version=subject.resource_version)
         await self._write(status_manifest(subject, status), precondition)
         await self._tell(subject, subject.status.conditions, status.conditions, now)
@@ -108,6 +119,16 @@ class Reporter:
         log.info("State changed", extra={"object": about, "state": turned.state, "detail": turned.message})
         if self.events.admits(subject.uid, now):
             await self._record(self.events.turned(subject, turned, now))
+
+    async def _tell_happening(self, subject: Subject, what: Happening, now: Instant) -> None:
+        """The same for what a rollout came to. Verdicts, which are many, have a limit of their own."""
+        about = f"{subject.namespace}/{subject.name}"
+        log.info("Rollout told", extra={"object": about, "reason": what.reason, "detail": what.message})
+        if what.result:
+            self.count((subject.namespace, subject.name), what.metric, what.result)
+        limit = "verdicts" if what.metric and not what.warning else "rollout"
+        if self.events.admits(f"{subject.uid}/{limit}", now):
+            await self._record(self.events.happened(subject, what, now))
 
     async def _record(self, event: Manifest) -> None:
         try:

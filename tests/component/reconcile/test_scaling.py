@@ -11,6 +11,7 @@ from serinus_api import names
 from serinus_api.runtime import LoadReport
 from serinus_operator.cluster.errors import Missing, Unavailable
 from serinus_operator.cluster.port import AUTOSCALER, DEPLOYMENT, MODEL_DEPLOYMENT, POD, SCALED_OBJECT, Manifest
+from serinus_operator.main import rollouts_of
 
 SCALING: dict[str, Any] = {
     "maxReplicas": 8,
@@ -352,6 +353,7 @@ async def test_operators_metrics_tell_size_wish_panic_and_reason(world: World) -
             for k, m in world.process.reconciler.memories.items()
             if m.scaling.outcome
         ],
+        rollouts=lambda: rollouts_of(world.process.cache),
     )
     world.apply(scaled())
     await world.ready()

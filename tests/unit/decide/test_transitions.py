@@ -103,6 +103,14 @@ TABLE = [
         id="but not to a revision that cannot take everything",
     ),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
+    pytest.param(course(P.BAKING), facts(entry="v2", wanted=None), P.STABLE, id="or one that is still to be tried"),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", wanted=None, previous_quiet=False),
+        P.BAKING,
+        id="but not while somebody uses the old pods",
+    ),
+    pytest.param(course(P.BAKING), facts(entry="v2", failed="CrashLoop: x"), P.ABORTING, id="a crash ends a bake too"),
     pytest.param(
         course(P.BAKING, candidate="v2", weight=100),
         facts(applied=100, wanted="v3"),
