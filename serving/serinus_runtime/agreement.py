@@ -19,6 +19,8 @@ from serinus_runtime.codec import EncodedAnswer
 from serinus_runtime.golden import FLOATS, Tolerance
 from serinus_runtime.tensors import DTYPES, Array
 
+NO_ANSWER = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading a document finds that has not the form of an answer."""
 _TOLERANCE = Tolerance()
 
 
@@ -35,7 +37,7 @@ def compare(stable: EncodedAnswer, candidate: EncodedAnswer) -> Comparison:
     """Compare the candidate's answer with the stable one's.
 
     Raises:
-        ValueError, KeyError, TypeError: the candidate's is no answer of the protocol.
+        one of NO_ANSWER: the candidate's is no answer of the protocol.
 
     """
     ours, theirs = _outputs(stable), _outputs(candidate)

@@ -225,14 +225,14 @@ class Shadow:
         if response.status in _NO_VERDICT:
             counts.failed += 1
             return
-        from serinus_runtime.agreement import compare  # not above: the ports listen before numpy is loaded
+        from serinus_runtime.agreement import NO_ANSWER, compare  # not above: the ports listen before numpy is loaded
         from serinus_runtime.codec import EncodedAnswer
 
         started = time.perf_counter()
         agree = False
         if response.status == 200:
             length = response.headers.get(HEADER_LENGTH)
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # no answer of the protocol: it disagrees
+            with contextlib.suppress(*NO_ANSWER):  # it disagrees
                 answer = EncodedAnswer(response.body, None if length is None else int(length))
                 found = compare(stable, answer)
                 agree = found.agree
