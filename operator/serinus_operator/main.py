@@ -72,7 +72,6 @@ class Operator:
             pod=settings.identity,
             start=f"{time.time_ns():x}",
         )
-        fenced = FencedCluster(self.cluster, self.fence)
         self.collector = Collector(
             self.cache, self.pods.load, self.pods.page, lambda key: self.queue.nudge(key), active=self.fence.held
         )
@@ -87,28 +86,7 @@ class Operator:
             nudge=lambda key: self.queue.nudge(key),
             active=self.fence.held,
         )
-        reconciler = Reconciler(
-            settings=settings,
-            options=RenderOptions(
-                image_pull_policy=settings.runtime_image_pull_policy,
-                allow_hosts=settings.allow_hosts,
-                max_download_bytes=settings.max_download_bytes,
-                operator_namespace=settings.namespace,
-                operator_labels=settings.operator_pod_labels or {},
-                gateway_labels=settings.gateway_pod_labels or {},
-                log_format=settings.log_format,
-            ),
-            observer=Observer(
-                self.cluster,
-                self.cache,
-                self.pods.look,
-                self.collector.last,
-                Scalers(self.cluster, self.cache),
-                self.gateways,
-            ),
-            applier=Applier(fenced, self.cache),
-            reporter=Reporter(fenced, self.cache, EventBook()),
-        )
+        reconciler = self._reconciler(FencedCluster(self.cluster, self.fence))
         self.queue = WorkQueue(Guard(reconciler, self.fence, self.telemetry), workers=settings.workers)
         self.resync = Resync(
             self.cluster,
@@ -131,6 +109,32 @@ class Operator:
         self._spawn("collector", self._collect())
         self._spawn("gateways", self._watch_gateways())
         self._spawn("metrics", self._serve_metrics())
+
+    def _reconciler(self, fenced: FencedCluster) -> Reconciler:
+        """The steps of a pass, over what the other parts see; they write through the fence alone."""
+        settings = self.settings
+        return Reconciler(
+            settings=settings,
+            options=RenderOptions(
+                image_pull_policy=settings.runtime_image_pull_policy,
+                allow_hosts=settings.allow_hosts,
+                max_download_bytes=settings.max_download_bytes,
+                operator_namespace=settings.namespace,
+                operator_labels=settings.operator_pod_labels or {},
+                gateway_labels=settings.gateway_pod_labels or {},
+                log_format=settings.log_format,
+            ),
+            observer=Observer(
+                self.cluster,
+                self.cache,
+                self.pods.look,
+                self.collector.last,
+                Scalers(self.cluster, self.cache),
+                self.gateways,
+            ),
+            applier=Applier(fenced, self.cache),
+            reporter=Reporter(fenced, self.cache, EventBook()),
+        )
 
     async def _work(self) -> None:
         await self.resync.primed.wait()

@@ -3,11 +3,10 @@
 import pytest
 from dev.cluster import api as cluster
 from tests.e2e.harness.audit import Request, instant, writes
-from tests.e2e.harness.helm import Release
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.processes import container_id, kill, pause, resume
-from tests.e2e.harness.waiting import Stopwatch, hold, wait_for
+from tests.e2e.harness.waiting import Stopwatch, hold, until, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
@@ -70,31 +69,13 @@ def test_an_operator_that_is_killed_at_random_comes_to_the_same_end(
                 # A dead container is started again by the kubelet, ever later; a deleted pod is replaced at once.
                 world.kubectl.to(namespace)("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
             if number < KILLS - 1:
-                wait_for_another(release, container_id(victim))
+                release.wait_for_another(container_id(victim))
         model.wait_ready(seconds=120)
         wait_for(lambda: len(model.pods()) == 1, seconds=30, what="only the newest pods are left")
     light.assert_none_lost()
     tidy(world, model)
     assert light.records[-1]["output"][0] == 3.0 + KILLS - 1
     world.figures.note("operator killed at random", kills=KILLS, sent=len(light.records), lost=0)
-
-
-def until(moment: float) -> None:
-    """The chosen moment; the chance is in the choice, not in a wait for something."""
-    watch = Stopwatch()
-    wait_for(lambda: watch.seconds >= moment, seconds=moment + 5, what="the chosen moment")
-
-
-def wait_for_another(release: Release, ended: str) -> None:
-    """One pod, whose container is ready and is not the one that has ended: the kubelet sees an end late."""
-
-    def runs() -> bool:
-        pods = release.pods()
-        containers = [container for pod in pods for container in pod["status"].get("containerStatuses", ())]
-        another = all(container["ready"] and container["containerID"] != ended for container in containers)
-        return len(pods) == len(containers) == 1 and another
-
-    wait_for(runs, seconds=90, what="the operator runs again")
 
 
 def writers(requests: list[Request]) -> set[str | None]:
@@ -117,8 +98,9 @@ def test_of_two_operators_one_writes_and_a_paused_one_stays_silent_when_it_wakes
     assert writers(world.audit.requests(release.user, began)) == {name}
     assert release.lease()["spec"]["holderIdentity"] == holder
 
-    paused, watch = instant(), Stopwatch()
+    wait_for(lambda: len(model.pods()) == 1, seconds=30, what="the replaced pods are gone, nothing is left to write")
     pause(leader)
+    paused, watch = instant(), Stopwatch()
     try:
         with model.probe(rate=5) as light:
             model.apply_onnx(doubler(4.0), "third")

@@ -3,19 +3,16 @@
 import json
 import os
 import re
-import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e.harness import oip
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.waiting import Stopwatch, wait_for
+from tests.e2e.harness.watching import watched
 from tests.e2e.harness.world import World
 from tests.models import doubler, slow
 
@@ -49,20 +46,6 @@ STUB: dict[str, Any] = {
     },
 }
 """KEDA's kind without KEDA: enough to see what the operator makes of it."""
-
-
-@contextmanager
-def watched(model: Model, file: Path) -> Iterator[None]:
-    """`kubectl get mdep NAME -w`, into a file."""
-    words = ["get", "mdep", model.name, "-w", "-n", model.namespace]
-    with file.open("w") as stream:
-        command = [str(model.kubectl.program), f"--kubeconfig={model.kubectl.kubeconfig}", *words]
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def sized(model: Model, replicas: str, seconds: float = 60) -> None:
@@ -199,9 +182,9 @@ def test_other_engines_are_made_changed_and_removed_and_say_what_they_lack(world
 
 
 def named(model: Model, kind: str, name: str) -> dict[str, Any]:
-    """The object as kubectl reads it; empty where there is none."""
-    done = model.kubectl.try_("get", kind, name, "-o", "name")
-    return model.kubectl.json(kind, name) if done.returncode == 0 else {}
+    """The object as kubectl reads it, in one read; empty where there is none, or no such kind yet."""
+    found: dict[str, Any] = json.loads(model.kubectl.try_("get", kind, name, "-o", "json").stdout or "{}")
+    return found
 
 
 def run_rounds(address: str, model: Model, rounds: int) -> float:

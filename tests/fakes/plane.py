@@ -279,7 +279,7 @@ class Plane:
         name, size = manifest["metadata"]["name"], manifest["spec"]["replicas"]
         before = self._sizes.get(name, 0)
         self._sizes[name] = size
-        if size > before and not self.world.cluster.acting:
+        if size > before and not self.world.cluster.acting and name in self._sleepers():
             self._raised.add(name)
         if size < before and self.world.cluster.acting:
             if name in self._raised:
@@ -288,6 +288,11 @@ class Plane:
                 self.broken.append(f"{name}: put to sleep while a request is held")
         if event == "DELETED":
             self._raised.discard(name)
+
+    def _sleepers(self) -> set[str]:
+        """Stable revisions whose status says that they sleep: a hand that raises any other wakes nobody."""
+        told = [manifest.get("status", {}) for manifest in self.world.cluster.of(MODEL_DEPLOYMENT)]
+        return {status["stableRevision"] for status in told if status.get("scaling", {}).get("state") == "Asleep"}
 
     def _look_at_pod(self, event: str, manifest: Manifest) -> None:
         meta, loop = manifest["metadata"], asyncio.get_running_loop()

@@ -5,6 +5,7 @@ does to a server; the docstrings give inputs and outputs.
 """
 
 from tests.models.bad import (
+    brittle,
     escaping,
     external,
     failing_inference,
@@ -38,6 +39,7 @@ __all__ = [
     "DATATYPES",
     "adder",
     "allocator",
+    "brittle",
     "classifier",
     "doubler",
     "echo",

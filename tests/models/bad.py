@@ -56,6 +56,24 @@ def failing_inference() -> bytes:
     return encoded(model(nodes, inputs, outputs, [table, seven]))
 
 
+def brittle() -> bytes:
+    """The doubler for zeros, with which a pod tries itself; fails on larger inputs, as only real requests show."""
+    four, minus = (
+        numpy_helper.from_array(np.array([n], dtype=np.int64), name) for n, name in ((4, "four"), (-1, "minus"))
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["largest"], keepdims=0),
+        helper.make_node("Cast", ["largest"], ["whole"], to=TensorProto.INT64),
+        helper.make_node("Add", ["whole", "four"], ["columns"]),
+        helper.make_node("Concat", ["minus", "columns"], ["shape"], axis=0),
+        helper.make_node("Reshape", ["x", "shape"], ["rows"]),
+        helper.make_node("Add", ["rows", "rows"], ["y"]),
+    ]
+    shape = ("n", 4)
+    inputs, outputs = [value("x", TensorProto.FLOAT, *shape)], [value("y", TensorProto.FLOAT, *shape)]
+    return encoded(model(nodes, inputs, outputs, [four, minus]))
+
+
 def no_tensor_output() -> bytes:
     """The only output is a sequence."""
     nodes = [helper.make_node("SequenceConstruct", ["x", "x"], ["pair"])]

@@ -29,7 +29,7 @@ from serinus_operator.decide.persistence import course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.scaling import Sizing
-from serinus_operator.decide.sightings import facts_of, looked, remembered
+from serinus_operator.decide.sightings import facts_of, kept, looked, remembered
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
 from serinus_operator.state import Decision, Finding, Health, Instant, Memory, Observation, Subject, Verdict
@@ -116,7 +116,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     status = status.model_copy(update={"resolution": None, "revisions": listed})
     decision = Decision(
         status=status,
-        memory=replace(Memory(), canary=replace(known, course=course, at=now.monotonic)),
+        memory=replace(Memory(), canary=kept(known, course, now.monotonic)),
         health=Health.WORKING,
         verdict=_verdict(course, plan),
         findings=_findings(observation, course, plan),

@@ -55,6 +55,12 @@ class Evidence:
     early: Judgement | None = None
     """The metric that fails although there are too few requests for a verdict."""
 
+    @property
+    def shown(self) -> tuple[Judgement, ...]:
+        """What the status says of it, each metric once."""
+        early = (self.early,) if self.early else ()
+        return (*(verdict for verdict in self.verdicts if verdict.metric not in {e.metric for e in early}), *early)
+
 
 def rule(analysis: Analysis, pause_seconds: float, elapsed_seconds: float, evidence: Evidence) -> Ruling:
     """The first line of the table that holds."""
@@ -88,6 +94,13 @@ def _undecided(analysis: Analysis, left: float, evidence: Evidence) -> Ruling:
 
 
 def _failed(verdict: Judgement) -> Ruling:
-    value = f" is {verdict.interval.value:.3g}" if verdict.interval else ""
-    message = f"{verdict.metric}{value} over {verdict.samples} requests: {verdict.message}"
+    interval, stable = verdict.interval, verdict.baseline
+    value = f" is {_number(interval.value)} ({_number(interval.low)} to {_number(interval.high)})" if interval else ""
+    beside = f", the stable one's {_number(stable.value)}," if stable else ""
+    message = f"{verdict.metric}{value}{beside} over {verdict.samples} requests: {verdict.message}"
     return Ruling(Answer.FAIL, "AnalysisFailed", message)
+
+
+def _number(value: float) -> str:
+    """Three digits are enough, and a thousand is no power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -50,7 +50,8 @@ def with_course(
     status: ModelDeploymentStatus, course: Course, facts: Facts, mechanism: str | None = None
 ) -> ModelDeploymentStatus:
     """The status that says where a rollout is, what was applied, seen and judged."""
-    verified = {None: "Unknown", True: "True", False: "False"}[facts.verified]
+    before = status.rollout.requested_weight if status.rollout else None
+    verified = {None: "Unknown", True: "True", False: "False"}[facts.verified if course.weight == before else None]
     stepping = course.step_weight > 0
     rollout = {
         "phase": course.phase,
@@ -63,7 +64,7 @@ def with_course(
         "applied_weight": facts.applied,
         "weight_verified": verified if course.weight else None,
         "mechanism": mechanism,
-        "analysis": tuple(map(result_of, facts.evidence.verdicts)),
+        "analysis": tuple(map(result_of, facts.evidence.shown)) or _last_verdicts(status, course),
         "held": HeldStatus(reason=course.held, since_seconds=_whole(course.held_seconds)) if course.held else None,
         "message": course.message[:1024] or None,
     }
@@ -80,6 +81,12 @@ def with_course(
             ),
         }
     )
+
+
+def _last_verdicts(status: ModelDeploymentStatus, course: Course) -> tuple[AnalysisResult, ...]:
+    """Those that a candidate was taken back for stay readable; a step that goes on begins without any."""
+    back = course.phase in (RolloutPhase.ABORTING, RolloutPhase.ABORTED)
+    return status.rollout.analysis if back and status.rollout else ()
 
 
 def result_of(verdict: Judgement) -> AnalysisResult:

@@ -54,6 +54,8 @@ class Sightings:
     """What came while the present weight was applied, from one look at the pods to the next."""
     applied: int | None = None
     """The weight asked for, where it was applied at the last look."""
+    applied_at: float = 0.0
+    """When it was first seen to be: what a pod had counted before may have come under another."""
 
 
 def remembered(before: object, course: Course, status: ModelDeploymentStatus, now: float) -> Sightings:
@@ -62,6 +64,14 @@ def remembered(before: object, course: Course, status: ModelDeploymentStatus, no
         return before
     failures = failures_of(status.rollout.analysis) if status.rollout else {}
     return Sightings(course=course, at=now, began=now, watch=begun(now, failures))
+
+
+def kept(sightings: Sightings, course: Course, now: float) -> Sightings:
+    """For the next pass, of the course that this one came to. What came under another weight proves nothing of it."""
+    known = replace(sightings, course=course, at=now)
+    if course.weight == sightings.course.weight:
+        return known
+    return replace(known, split=next_step(known.split, now), applied=None)
 
 
 def _place(course: Course) -> tuple[object, ...]:
@@ -75,14 +85,16 @@ def looked(sightings: Sightings, observation: Observation, plan: Plan, now: floa
         return replace(sightings, watch=watched(sightings.watch, course, plan, (), now))
     readings = readings_of(sample)
     weight = applied(observation, course)
-    arrived = weight is not None and 0 < weight == course.weight == sightings.applied
+    arrived = weight is not None and 0 < weight == course.weight
+    lasting = arrived and weight == sightings.applied
     split = record(sightings.split, readings, now)
     return replace(
         _counted(sightings, sample),
         looked_at=sample.at,
         watch=watched(sightings.watch, course, plan, readings, now),
-        split=split if arrived else next_step(split, now),
-        applied=weight if weight == course.weight else None,
+        split=split if lasting and sightings.looked_at >= sightings.applied_at else next_step(split, now),
+        applied=weight if arrived else None,
+        applied_at=sightings.applied_at if lasting else now,
     )
 
 

@@ -189,6 +189,10 @@ FOUND: list[tuple[str, list[Event]]] = [
             *(Event(0.7, "kill", 4), Event(0.2, "awake", 2)),
         ],
     ),
+    (
+        "raised by a hand before it was decided that it sleeps",
+        [Event(9.0, "lose"), Event(0.2, "sleepy"), Event(0.0, "raise", 1)],
+    ),
 ]
 
 

@@ -166,6 +166,17 @@ class Release:
 
         return wait_for(look, seconds=seconds, what="an operator holds the lease", describe=self.lease)
 
+    def wait_for_another(self, ended: str) -> None:
+        """One pod, whose container is ready and is not the one that has ended: the kubelet sees an end late."""
+
+        def runs() -> bool:
+            pods = self.pods()
+            containers = [container for pod in pods for container in pod["status"].get("containerStatuses", ())]
+            another = all(container["ready"] and container["containerID"] != ended for container in containers)
+            return len(pods) == len(containers) == 1 and another
+
+        wait_for(runs, seconds=90, what="the operator runs again")
+
     def logs(self) -> str:
         """The last lines of all operators, for a report of a failure."""
         parts = []

@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.harness.waiting import wait_for
+
 
 def container_id(pod: dict[str, Any]) -> str:
     """Of a pod's only container: `containerd://<id>`."""
@@ -49,7 +51,10 @@ def kill(pod: dict[str, Any]) -> None:
 
 
 def pause(pod: dict[str, Any]) -> None:
-    os.kill(process_of(pod), signal.SIGSTOP)
+    """SIGSTOP; returns when the process has stopped."""
+    pid = process_of(pod)
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: "State:\tT" in read(pid, "status"), seconds=10, what=f"process {pid} has stopped")
 
 
 def resume(pod: dict[str, Any]) -> None:

@@ -34,6 +34,12 @@ def wait_for(
         threading.Event().wait(PERIOD)
 
 
+def until(moment: float) -> None:
+    """The chosen moment, in seconds from now; the chance is in the choice, not in a wait for something."""
+    watch = Stopwatch()
+    wait_for(lambda: watch.seconds >= moment, seconds=moment + 5, what="the chosen moment")
+
+
 def hold(look: Callable[[], object], *, seconds: float, what: str) -> None:
     """Assert that `look` stays truthy for `seconds`."""
     deadline = time.monotonic() + seconds

@@ -116,11 +116,11 @@ def test_good_samples_can_be_applied(path: Path) -> None:
 
 
 def test_what_has_no_effect_here_is_a_warning() -> None:
-    text = f"{HEAD}spec:\n{MODEL}  rollout: {{strategy: Canary}}\n  runtime:\n    nodeSelector: {{gpu: 'yes'}}\n"
+    text = f"{HEAD}spec:\n{MODEL}  runtime:\n    batching: {{maxBatchSize: 8}}\n    nodeSelector: {{gpu: 'yes'}}\n"
     (item,) = checked(text)
     assert item.good
     assert [str(problem) for problem in item.problems] == [
-        "m.yaml:6: warning: spec.rollout.strategy: NotSupported: has no effect in this version",
+        "m.yaml:7: warning: spec.runtime.batching: NotSupported: has no effect in this version",
         "m.yaml:8: warning: spec.runtime.nodeSelector: NotInLocalMode: needs a cluster",
     ]
 

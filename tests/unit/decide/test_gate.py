@@ -58,7 +58,20 @@ def test_little_traffic_can_be_held() -> None:
 
 def test_a_failure_says_which_metric_by_how_much_and_over_how_many_requests() -> None:
     ruling = rule(ANALYSIS, 60, 0, Evidence((WORST,)))
-    assert (ruling.reason, ruling.message) == ("AnalysisFailed", "errors is 50 over 500 requests: above max 10")
+    assert ruling.reason == "AnalysisFailed"
+    assert ruling.message == "errors is 50 (30 to 70) over 500 requests: above max 10"
+
+
+def test_a_failure_names_the_stable_ones_value_and_writes_thousands_out() -> None:
+    all_of_them = replace(WORST, interval=Interval(690, 1000, 1000), baseline=Interval(0, 0.4, 2))
+    message = rule(ANALYSIS, 60, 0, Evidence((all_of_them,))).message
+    assert message.startswith("errors is 1,000 (690 to 1,000), the stable one's 0.4, over 500 requests")
+
+
+def test_a_metric_that_fails_early_is_shown_once() -> None:
+    passed_before = replace(GOOD, metric=BAD.metric)
+    assert Evidence((passed_before, FEW), early=BAD).shown == (FEW, BAD)
+    assert Evidence((passed_before, FEW)).shown == (passed_before, FEW)
 
 
 @given(

@@ -59,9 +59,25 @@ def test_nothing_under_way_is_a_stable_course() -> None:
 @pytest.mark.parametrize(("seen", "said"), [(True, "True"), (False, "False"), (None, "Unknown")])
 def test_weight_is_said_to_be_verified_or_not(seen: bool | None, said: str) -> None:
     course = Course(stable="a", candidate="b", phase=RolloutPhase.STEPPING, step_weight=5, weight=5)
-    rollout = with_course(ModelDeploymentStatus(), course, Facts("b", verified=seen, applied=5), "Gateway").rollout
+    facts = Facts("b", verified=seen, applied=5)
+    once = with_course(ModelDeploymentStatus(), course, facts, "Gateway")
+    rollout = with_course(once, course, facts, "Gateway").rollout
     assert rollout
     assert (rollout.weight_verified, rollout.applied_weight, rollout.mechanism) == (said, 5, "Gateway")
+    moved = with_course(once, replace(course, weight=25), facts, "Gateway").rollout
+    assert moved
+    assert moved.weight_verified == "Unknown"
+
+
+def test_verdicts_that_took_a_candidate_back_stay_readable_and_those_of_a_step_do_not() -> None:
+    course = Course(stable="a", candidate="b", phase=RolloutPhase.STEPPING, step_weight=5, weight=5)
+    judged = with_course(ModelDeploymentStatus(), course, Facts("b", evidence=Evidence((BAD,))))
+    back = with_course(judged, replace(course, phase=RolloutPhase.ABORTING), Facts("b")).rollout
+    next_step = with_course(judged, course, Facts("b")).rollout
+    assert back
+    assert next_step
+    assert [result.verdict for result in back.analysis] == ["Fail"]
+    assert next_step.analysis == ()
 
 
 def test_verdict_is_told_with_its_statistics() -> None:

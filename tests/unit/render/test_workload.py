@@ -11,7 +11,7 @@ from tests.unit.decide.subjects import DIGEST, record, spec, subject
 from serinus_api.runtime import CONFIG_ENV, RuntimeConfig
 from serinus_api.v1alpha1 import RuntimeSpec
 from serinus_operator.render.workload import deployment, pod_template, preflight_spec, threads
-from serinus_operator.state import RenderOptions
+from serinus_operator.state import PreflightIntent, RenderOptions
 
 OPTIONS = RenderOptions(allow_hosts=("minio.storage:9000",))
 
@@ -69,10 +69,9 @@ def test_pod_is_told_what_it_serves() -> None:
 )
 def test_bound_of_the_operator_is_told_to_downloads_alone(uri: str, bound: int) -> None:
     options = RenderOptions(max_download_bytes=4096)
-    container = preflight_spec(subject(spec(model={"uri": uri})), "iris-1", DIGEST, "runtime:1", options)["containers"][
-        0
-    ]
-    assert told(container).source.max_bytes == bound
+    intent = PreflightIntent("iris-preflight-1", "iris-1", "runtime:1", DIGEST)
+    trial = preflight_spec(subject(spec(model={"uri": uri})), intent, options)
+    assert told(trial["containers"][0]).source.max_bytes == bound
 
 
 def test_configuration_holds_only_what_differs_from_the_defaults() -> None:
@@ -113,7 +112,7 @@ def test_model_is_mounted_read_only(uri: str, volume: dict[str, Any]) -> None:
 
 def test_preflight_looks_like_the_serving_pod_but_for_its_task() -> None:
     manifest = subject(spec(runtime={"resources": {"limits": {"memory": "1Gi"}}, "nodeSelector": {"a": "b"}}))
-    trial = preflight_spec(manifest, None, None, "runtime:1", OPTIONS)
+    trial = preflight_spec(manifest, PreflightIntent("iris-preflight-1", None, "runtime:1", None), OPTIONS)
     serving = pod_template(manifest, "iris-1", DIGEST, "runtime:1", OPTIONS)["spec"]
     for part in ("securityContext", "volumes", "nodeSelector", "automountServiceAccountToken", "enableServiceLinks"):
         assert trial[part] == serving[part]

@@ -1,0 +1,190 @@
+"""A rollout in steps through real gateways: promoted, taken back, held, carried on after its operator was killed."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.harness.helm import Release
+from tests.e2e.harness.models import Model
+from tests.e2e.harness.processes import container_id, kill
+from tests.e2e.harness.waiting import until, wait_for
+from tests.e2e.harness.watching import watched
+from tests.e2e.harness.world import World
+from tests.models import brittle, doubler
+
+pytestmark = pytest.mark.own_operator
+RATE = 20.0
+ROLLOUT_SECONDS = 180.0
+STEPS = (10, 50)
+ROLLOUT: dict[str, Any] = {
+    "strategy": "Canary",
+    "steps": [{"weight": weight, "pauseSeconds": 10} for weight in STEPS],
+    "analysis": {
+        "minRequests": 20,
+        "lowTrafficWaitSeconds": 10,
+        "metrics": [{"name": "errors", "type": "ErrorRatePermille", "max": 100}],
+    },
+    "bakeSeconds": 5,
+}
+FORM = '-o=jsonpath={.status.rollout.phase} {.status.rollout.requestedWeight} {.status.rollout.weightVerified}{"\\n"}'
+KILLS = 6
+LATEST_KILL_SECONDS = 4.0
+LONG_BAKE: dict[str, Any] = {**ROLLOUT, "bakeSeconds": 30}
+"""The last ones come after the promotion."""
+
+
+def rollout(model: Model) -> dict[str, Any]:
+    found: dict[str, Any] = model.status().get("rollout", {})
+    return found
+
+
+def told(model: Model) -> str:
+    return f"{rollout(model)} {model.brief()}"
+
+
+def reach(model: Model, *phases: str) -> None:
+    wait_for(
+        lambda: rollout(model).get("phase") in phases,
+        seconds=ROLLOUT_SECONDS,
+        what=f"{model.name} is {phases}",
+        describe=lambda: told(model),
+    )
+
+
+def installed(world: World, namespace: str, name: str) -> tuple[Release, Model]:
+    """A release with two gateways, and a model with one revision."""
+    release = world.own_release(namespace, gateways=2)
+    model = world.model(namespace, name)
+    model.apply_onnx(doubler(2.0), rollout=ROLLOUT)
+    model.wait_ready()
+    return release, model
+
+
+def settled(model: Model) -> None:
+    """Ready, and the gateways are out of the path again."""
+    model.wait_ready(seconds=ROLLOUT_SECONDS)
+    wait_for(
+        lambda: model.status().get("scaling", {}).get("traffic", "Direct") == "Direct",
+        seconds=60,
+        what="the pods take the requests again",
+        describe=lambda: f"{model.status().get('scaling')}",
+    )
+
+
+def lived_through(file: Path) -> list[tuple[str, int]]:
+    """Phases with their weights, each once, as the watcher saw them."""
+    rows = (line.split() for line in file.read_text().splitlines())
+    seen = ((row[0], int(row[1]) if len(row) > 1 and row[1].isdigit() else 0) for row in rows if row)
+    return [place for place, _ in itertools.groupby(seen)]
+
+
+def check_way(way: list[tuple[str, int]]) -> None:
+    """No step twice, no weight that falls before the candidate is the stable one."""
+    phases = [phase for phase, _ in itertools.groupby(place[0] for place in way if place[0] != "Held")]
+    order = [phase for phase in phases if phase in ("Stepping", "Promoting", "Baking", "Stable")]
+    assert order[order.index("Stepping") :] == ["Stepping", "Promoting", "Baking", "Stable"], way
+    weights = [weight for phase, weight in way if phase in ("Stepping", "Promoting")]
+    assert weights == sorted(weights), way
+    assert set(STEPS) <= set(weights), way
+
+
+@pytest.mark.long
+def test_a_good_candidate_is_promoted_step_by_step_without_a_lost_request(world: World, namespace: str) -> None:
+    _, model = installed(world, namespace, "stepped")
+    first = model.stable
+    ways, table = world.folder / f"{namespace}-ways.txt", world.folder / f"{namespace}-watch.txt"
+    with watched(model, ways, FORM), watched(model, table), model.probe(rate=RATE) as prober:
+        model.apply_onnx(doubler(3.0), "three", rollout=ROLLOUT)
+        reach(model, "Promoting", "Baking")
+        promoted = model.incarnations(model.status()["candidateRevision"] or model.stable)
+        settled(model)
+    prober.assert_none_lost()
+    assert promoted
+    assert promoted <= model.incarnations(model.stable), "a promoted pod was restarted"
+    assert model.stable != first
+    check_way(lived_through(ways))
+    assert "True" in {line.split()[-1] for line in ways.read_text().splitlines() if line.startswith("Stepping")}
+    described = model.kubectl("describe", "mdep", model.name)
+    world.figures.note("a canary of 10 and 50 %, promoted", sent=prober.sent, lost=0, **prober.by_revision())
+    print(table.read_text(), described)
+
+
+@pytest.mark.long
+def test_a_candidate_that_fails_under_real_requests_is_taken_back(world: World, namespace: str) -> None:
+    _, model = installed(world, namespace, "returned")
+    first = model.stable
+    before = model.incarnations()
+    table = world.folder / f"{namespace}-watch.txt"
+    with watched(model, table), model.probe(rate=RATE) as prober:
+        model.apply_onnx(brittle(), "brittle", rollout=ROLLOUT)
+        model.wait_for("Ready", "False", "AnalysisFailed", "taken back", seconds=ROLLOUT_SECONDS)
+        reach(model, "Aborted", "Stable")
+        asked_bad = len(prober.records)
+        wait_for(lambda: len(prober.records) > asked_bad + 100, seconds=30, what="requests go on")
+    of_stable = [record for record in prober.lost if record["revision"] == first]
+    assert not of_stable, of_stable[:3]
+    assert prober.lost, "the candidate got no request"
+    assert not [record for record in prober.records[asked_bad:] if record["error"]]
+    assert model.stable == first
+    assert before <= model.incarnations(first), "a stable pod was restarted"
+    conditions = model.conditions()
+    assert {name: conditions[name]["status"] for name in ("Available", "Ready", "Stalled")} == {
+        "Available": "True",
+        "Ready": "False",
+        "Stalled": "True",
+    }
+    verdicts = rollout(model).get("analysis", [])
+    assert [verdict["verdict"] for verdict in verdicts] == ["Fail"], verdicts
+    world.figures.note("a canary that fails", sent=prober.sent, given_to_the_candidate=len(prober.lost))
+    print(table.read_text(), model.kubectl("describe", "mdep", model.name))
+
+
+@pytest.mark.own_node
+@pytest.mark.long
+def test_an_operator_that_is_killed_in_mid_rollout_carries_it_to_the_same_end(world: World, namespace: str) -> None:
+    chances = world.random("killed_in_a_canary")
+    release, model = installed(world, namespace, "shaken")
+    ways = world.folder / f"{namespace}-ways.txt"
+    with watched(model, ways, FORM), model.probe(rate=RATE) as prober:
+        model.apply_onnx(doubler(3.0), "three", rollout=LONG_BAKE)
+        reach(model, "Stepping")
+        struck = []
+        for _ in range(KILLS):
+            until(chances.uniform(0.0, LATEST_KILL_SECONDS))
+            (victim,) = release.pods()
+            struck.append(f"{rollout(model)['phase']} {rollout(model).get('requestedWeight', 0)}")
+            ended = container_id(victim)
+            kill(victim)
+            # A dead container is started again by the kubelet ever later; a deleted pod is replaced at once.
+            world.kubectl.to(namespace)("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
+            release.wait_for_another(ended)
+        settled(model)
+    prober.assert_none_lost()
+    check_way(lived_through(ways))
+    assert any(place.startswith("Stepping") for place in struck), struck
+    world.figures.note("an operator killed in mid-rollout", at=", ".join(struck), sent=prober.sent, lost=0)
+
+
+@pytest.mark.long
+def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(world: World, namespace: str) -> None:
+    release, model = installed(world, namespace, "held")
+    first = model.stable
+    model.apply_onnx(doubler(3.0), "three", rollout=ROLLOUT)
+    wait_for(
+        lambda: rollout(model).get("appliedWeight"),
+        seconds=ROLLOUT_SECONDS,
+        what="the candidate has a share",
+        describe=lambda: told(model),
+    )
+    gateway = f"deployment/{release.name}-gateway"
+    model.kubectl("scale", gateway, "--replicas=0")
+    model.wait_for("RolloutHealthy", "False", "Held", "GatewayUnavailable", seconds=60)
+    wait_for(lambda: not rollout(model)["requestedWeight"], seconds=30, what="no share", describe=lambda: told(model))
+    with model.probe(rate=RATE) as prober:
+        wait_for(lambda: len(prober.records) > 100, seconds=30, what="requests go on")
+    prober.assert_none_lost()
+    assert list(prober.by_revision()) == [first]
+    model.kubectl("scale", gateway, "--replicas=2")
+    settled(model)
+    assert model.stable != first

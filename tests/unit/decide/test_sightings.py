@@ -1,0 +1,74 @@
+"""What is seen of a rollout: whether the requests that the weights sent agree with the weight."""
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.decide.subjects import observation
+
+from serinus_api.gateway import ModelTraffic, RevisionTraffic
+from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutSpec
+from serinus_operator.decide.course import Course
+from serinus_operator.decide.plan import plan_of
+from serinus_operator.decide.sightings import Sightings, kept, looked, remembered, verified
+from serinus_operator.loads import LoadSample, PodLoad
+from serinus_operator.places import EntryState, GatewayLook, GatewayPod
+from serinus_operator.state import Observation
+from serinus_runtime.limits import Gate
+from serinus_runtime.metrics import Metrics
+
+PLAN = plan_of(RolloutSpec())
+COURSE = Course("s", RolloutPhase.STEPPING, "c", attempt=1, step_weight=50, weight=50)
+
+
+def pod(revision: str, answers: int) -> PodLoad:
+    """A pod that has answered so many requests that the weights sent to it."""
+    metrics = Metrics(revision, Gate(2, 0))
+    for _ in range(answers):
+        metrics.observe("split", 200, 0.02)
+    return PodLoad(f"uid-{revision}", revision, revision, None, metrics.render())
+
+
+def seen(at: float, candidate: int, stable: int, weight: int) -> Observation:
+    traffic = ModelTraffic(
+        namespace="ml",
+        name="iris",
+        port=10_000,
+        revisions=(RevisionTraffic(name="c", weight=weight), RevisionTraffic(name="s", weight=100 - weight)),
+        applied=True,
+        in_flight=0,
+    )
+    return observation(
+        load=LoadSample(at, (pod("c", candidate), pod("s", stable))),
+        gateways=GatewayLook(True, (GatewayPod("g1", ("10.0.0.1",)),), at=at, traffic=(traffic,)),
+        entry=EntryState(proxied=True),
+    )
+
+
+def after(*looks: tuple[float, float, int, int, int]) -> Sightings:
+    """Each look: now, when the pods were asked, what candidate and stable had answered by then, the weight in force."""
+    known = remembered(None, COURSE, ModelDeploymentStatus(), 0.0)
+    for now, at, candidate, stable, weight in looks:
+        known = looked(known, seen(at, candidate, stable, weight), PLAN, now)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("candidate", "stable", "expected"),
+    [(200, 200, True), (100, 300, False), (40, 40, None)],
+    ids=["they agree", "they do not", "too few to say"],
+)
+def test_share_is_judged_by_what_came_under_the_weight(candidate: int, stable: int, expected: bool | None) -> None:
+    known = after((2.0, 2.0, 0, 0, 50), (4.0, 4.0, 0, 0, 50), (6.0, 6.0, candidate, stable, 50))
+    assert verified(known) is expected
+
+
+def test_what_a_pod_had_counted_before_the_weight_was_seen_in_force_is_no_evidence() -> None:
+    looks = ((2.0, 2.0, 0, 0, 10), (4.0, 3.0, 0, 0, 50), (6.0, 5.0, 40, 360, 50))
+    assert verified(after(*looks)) is None
+    assert verified(after(*looks, (8.0, 7.0, 240, 560, 50))) is True
+
+
+def test_what_came_under_one_weight_is_not_judged_by_the_next() -> None:
+    known = after((2.0, 2.0, 0, 0, 50), (4.0, 4.0, 0, 0, 50), (6.0, 6.0, 200, 200, 50))
+    assert verified(kept(known, COURSE, 6.0)) is True
+    assert verified(kept(known, replace(COURSE, step_index=1, step_weight=75, weight=75), 6.0)) is None
