@@ -5,7 +5,7 @@
 
 Nobody waits for a copy. The purse fills with `SHARE` of the time that passes; what a copy costs on the event loop
 (writing, reading, comparing) is measured and taken out of it, and while it is empty copies are dropped. So whatever is
-asked for and however busy the pod is, copies take about that share of one core: at 150 µs each, 0.01 / 0.00015 = 67 a
+asked for and however busy the pod is, copies take about that share of one core: at 150 µs each, 0.005 / 0.00015 = 33 a
 second. Told by `private.py`, asked by `app.py`, read by `metrics.py`. Off until told, and off again when an order
 ends.
 """
@@ -37,10 +37,10 @@ SENDERS = 4
 ANSWER_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 """A sender whose copy failed rests for so long: who is not there is not called again at once."""
-SHARE = 0.01
+SHARE = 0.005
 PURSE_SECONDS = 0.05
-"""The purse holds so much at most: a pod that was idle for five seconds may copy some hundred requests in a row."""
-STEP_SECONDS = 50e-6
+"""The purse holds so much at most: a pod that was idle for ten seconds may copy some hundred requests in a row."""
+STEP_SECONDS = 100e-6
 """What a copy costs beside the work that is measured: turns of the event loop."""
 _NO_VERDICT = (429, 503)
 """The candidate has no room or no time: that tells nothing of its outputs."""

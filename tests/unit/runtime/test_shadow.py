@@ -104,7 +104,7 @@ async def test_next_candidate_is_counted_anew_and_the_same_one_goes_on() -> None
 
 
 def test_purse_fills_with_the_share_of_time_and_holds_no_more() -> None:
-    """Spent 0.06 of 0.05 held: 0.01 below nothing, which 1 % of the time makes up for in one second."""
+    """Spent 0.06 of 0.05 held: 0.01 below nothing, which 0.5 % of the time makes up for in two seconds."""
     clock = Clock()
     purse = Purse(clock)
     assert not purse.empty
