@@ -10,7 +10,7 @@ from types import FrameType
 from dev.cluster.console import ClusterError, say
 from dev.demo.narration import DemoError
 
-from bench import canary, local, operators, procfs, report, runtimes, scaling
+from bench import canary, local, operators, procfs, report, runtimes, scaling, shadow
 from bench.gateway import measure as gateways
 from bench.report import Line
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m bench", description="Figures side by side; docs/figures.md explains."
     )
-    parts = ("operator", "runtime", "local", "gateway", "scaling", "canary", "all")
+    parts = ("operator", "runtime", "local", "gateway", "scaling", "canary", "shadow", "all")
     made.add_argument("what", nargs="?", default="all", choices=parts)
     made.add_argument("--quick", action="store_true", help=QUICK)
     made.add_argument("--objects", type=int, help="ModelDeployments per round of `operator` (default 300)")
@@ -69,6 +69,11 @@ def canary_lines(options: argparse.Namespace) -> list[Line]:
     return canary.measure(canary.Size(20, 10) if options.quick else canary.Size())
 
 
+def shadow_lines(options: argparse.Namespace) -> list[Line]:
+    """What copies for a candidate cost the stable pod."""
+    return shadow.measure(shadow.Size(2, 1.0) if options.quick else shadow.Size(options.rounds or 9))
+
+
 def ended(number: int, _: FrameType | None) -> None:
     """SIGTERM ends the run as Ctrl-C does: what was started is stopped."""
     sys.exit(128 + number)
@@ -85,6 +90,7 @@ def main() -> int:
         "gateway": gateway_lines,
         "scaling": scaling_lines,
         "canary": canary_lines,
+        "shadow": shadow_lines,
     }
     facts: dict[str, object] = {"python": platform.python_version(), "kernel": platform.release()}
     lines: list[Line] = []

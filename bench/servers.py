@@ -79,6 +79,7 @@ def runtime(folder: Path, model: bytes, host: str, ports: tuple[int, int], core:
         threads=1,
         drain_seconds=0,
         host=host,
+        shadow_host=host,
         http_port=ports[0],
         metrics_port=ports[1],
         model_mount=str(mount),

@@ -19,6 +19,7 @@ LIVE_PATH = "/v2/health/live"
 READY_PATH = "/v2/health/ready"
 LOAD_PATH = "/load"
 METRICS_PATH = "/metrics"
+SHADOW_PATH = "/shadow"
 MODEL_MOUNT = "/mnt/model"
 """Where a ConfigMap or a PersistentVolumeClaim with the model is mounted, read-only."""
 WORK_MOUNT = "/var/lib/serinus"
@@ -48,6 +49,13 @@ METRIC_IN_FLIGHT = "serinus_requests_in_flight"
 METRIC_QUEUED = "serinus_requests_queued"
 METRIC_REJECTED = "serinus_requests_rejected_total"
 METRIC_MODEL_INFO = "serinus_model_info"
+METRIC_OUTPUTS = "serinus_outputs_checked_total"
+"""Answers by `via`, and by `result`: `finite`, or `invalid` when an output has a NaN or an infinite number."""
+METRIC_SHADOW_SENT = "serinus_shadow_sent_total"
+METRIC_SHADOW_DROPPED = "serinus_shadow_dropped_total"
+METRIC_SHADOW_FAILED = "serinus_shadow_failed_total"
+METRIC_SHADOW_COMPARED = "serinus_shadow_compared_total"
+METRIC_SHADOW_DIFFERENCE = "serinus_shadow_largest_difference"
 LATENCY_BUCKETS = tuple(float(f"{1e-4 * 10 ** (k / 8):.3g}") for k in range(49))
 """Upper ends in seconds, eight to a decade from 0.1 ms to 100 s, so that a percentile read from them is within a
 seventh of the truth: 0.0001 · 10^(k/8) for k = 0 … 48. Beyond the last one lies one more bucket."""
@@ -129,12 +137,28 @@ class RuntimeConfig(ApiModel):
     http_port: int = Field(default=HTTP_PORT, ge=0, le=65535)
     """0: any free port, named in the log."""
     metrics_port: int = Field(default=METRICS_PORT, ge=0, le=65535)
+    shadow_host: str | None = None
+    """Where every other revision is reached, by port; None: each at the Service with its name."""
     model_mount: str = MODEL_MOUNT
     golden_mount: str = GOLDEN_MOUNT
     validation: Validation | None = None
     """For a preflight alone."""
     work_mount: str = WORK_MOUNT
     termination_log: str = TERMINATION_LOG
+
+
+class ShadowOrder(ApiModel):
+    """Body of `PUT /shadow` on a serving pod's second port: copy some of the answered requests to another revision.
+
+    Lent, not given: who wants copies says so again before `seconds` are over. So a pod that starts anew, or whose
+    operator is gone, copies nothing.
+    """
+
+    revision: str = Field(max_length=63)
+    """A revision of the same ModelDeployment, reached at the Service of that name; any other is refused."""
+    percent: int = Field(ge=0, le=100)
+    seconds: int = Field(default=30, ge=1, le=600)
+    port: int = Field(default=80, ge=1, le=65535)
 
 
 class Phase(StrEnum):

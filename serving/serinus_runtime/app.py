@@ -22,6 +22,7 @@ from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.reply import CLOSE, HEADER_LENGTH, JSON, OCTETS, Reply
 from serinus_runtime.server import Message, Receive, Scope, Send
+from serinus_runtime.shadow import Shadow
 
 if TYPE_CHECKING:
     from serinus_runtime.plane import Plane
@@ -32,7 +33,7 @@ Page: TypeAlias = Callable[[], tuple[int, dict[str, Any]]]
 
 _VIA_HEADER = HEADER_VIA.encode()
 _VIAS = {via.encode(): via for via in VIA}
-_DIRECT = VIA[0]
+_DIRECT, _COPY = VIA[0], VIA[-1]
 _SMALL_BODY = 64 * 1024
 _MAX_DIGITS = 18
 _FAULT = 500
@@ -53,7 +54,7 @@ class Fallback(Protocol):
 class Application:
     """One model behind the Open Inference Protocol."""
 
-    def __init__(self, config: RuntimeConfig, gate: Gate, metrics: Metrics, fallback: Fallback) -> None:
+    def __init__(self, config: RuntimeConfig, gate: Gate, metrics: Metrics, fallback: Fallback, shadow: Shadow) -> None:
         self.plane: Plane | None = None
         self.draining = False
         self._config = config
@@ -61,6 +62,7 @@ class Application:
         self._gate = gate
         self._metrics = metrics
         self._fallback = fallback
+        self._shadow = shadow
         self._reply = Reply(config.model_version)
         base = f"/v2/models/{config.model_name}"
         bases = (base, f"{base}/versions/{config.model_version}")
@@ -106,12 +108,16 @@ class Application:
             body = await read_body(headers, receive, self._limits, scope.get(BEGAN))
             unread = None
             deadline = started + self._limits.request_timeout_seconds
-            answer = await self._loaded().infer(body, _header_length(headers), lambda: deadline - time.perf_counter())
+            length = _header_length(headers)
+            answer = await self._loaded().infer(body, length, lambda: deadline - time.perf_counter())
             code = 200
+            self._metrics.outputs[via, answer.invalid] += 1
             if answer.header_length is None:
                 await self._reply.send(send, 200, answer.body, JSON)
             else:
                 await self._reply.send(send, 200, answer.body, OCTETS, (HEADER_LENGTH, b"%d" % answer.header_length))
+            if self._shadow.active and via != _COPY:
+                self._shadow.offer(body, length, answer)
         except RequestRefused as refusal:
             code = refusal.status
             await self._reply.refuse(send, refusal, unread)

@@ -31,6 +31,7 @@ from serinus_runtime.model_store import fetch
 from serinus_runtime.private import PrivatePort
 from serinus_runtime.progress import Progress
 from serinus_runtime.server import Port, listen
+from serinus_runtime.shadow import Shadow
 from serinus_runtime.source_watch import watch_source
 
 if TYPE_CHECKING:
@@ -47,13 +48,15 @@ class Pod:
         self._config = config
         self._progress = progress
         self._gate = Gate(limits.max_concurrency, limits.max_queue)
-        self._metrics = Metrics(config.model_version, self._gate, self._cpu_seconds)
         self._bento = BentoFront(config)
-        self._app = Application(config, self._gate, self._metrics, self._bento)
+        shadow = Shadow(config)
+        self._metrics = Metrics(config.model_version, self._gate, self._cpu_seconds, shadow=shadow)
+        self._app = Application(config, self._gate, self._metrics, self._bento, shadow)
         self._signals = [asyncio.Event() for _ in range(3)]
         rules = ConnectionRules.of(config)
         self._public = Port(self._app, listen(config.host, config.http_port), rules)
-        self._private = Port(PrivatePort(self._metrics), listen(config.host, config.metrics_port), rules)
+        private = PrivatePort(self._metrics, shadow, config.model_version)
+        self._private = Port(private, listen(config.host, config.metrics_port), rules)
 
     def _cpu_seconds(self) -> float | None:
         """The pod's processor time; the process's own where the control group is shared or does not tell."""

@@ -12,12 +12,19 @@ from serinus_api.runtime import (
     METRIC_DURATION,
     METRIC_IN_FLIGHT,
     METRIC_MODEL_INFO,
+    METRIC_OUTPUTS,
     METRIC_QUEUED,
     METRIC_REJECTED,
+    METRIC_SHADOW_COMPARED,
+    METRIC_SHADOW_DIFFERENCE,
+    METRIC_SHADOW_DROPPED,
+    METRIC_SHADOW_FAILED,
+    METRIC_SHADOW_SENT,
     VIA,
     LoadReport,
 )
 from serinus_runtime.limits import Gate
+from serinus_runtime.shadow import Shadow, ShadowCounts
 
 ANSWERS = (200, 503)
 """Codes that tell how long the model takes: its answers, and those that came too late. A refusal (429) is quick."""
@@ -42,14 +49,18 @@ class Metrics:
         gate: Gate,
         cpu_seconds: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        shadow: Shadow | None = None,
     ) -> None:
         self._revision = revision
         self._gate = gate
         self._cpu_seconds = cpu_seconds
         self._clock = clock
+        self._shadow = shadow
         self._started = clock()
         self._series: dict[tuple[str, int], Series] = {}
         self.arrivals = dict.fromkeys(VIA, 0)
+        self.outputs = {(via, invalid): 0 for via in VIA for invalid in (False, True)}
+        """Answers by how their requests came, and by whether an output was no finite number."""
         self.digest = ""
         self._source_changed: str | None = None
 
@@ -99,13 +110,44 @@ class Metrics:
             (METRIC_REJECTED, "counter", "Requests answered 429.", gate.rejected),
         ):
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name}{revision} {value}"]
+        lines += [
+            f"# HELP {METRIC_OUTPUTS} Answers, and whether all their outputs were finite numbers.",
+            f"# TYPE {METRIC_OUTPUTS} counter",
+        ]
+        for (via, invalid), count in self.outputs.items():
+            result = "invalid" if invalid else "finite"
+            lines.append(
+                f'{METRIC_OUTPUTS}{{revision="{_escaped(self._revision)}",via="{via}",result="{result}"}} {count}'
+            )
         info = f'{{revision="{_escaped(self._revision)}",digest="{self.digest}"}}'
         lines += [
             f"# HELP {METRIC_MODEL_INFO} The model that is served.",
             f"# TYPE {METRIC_MODEL_INFO} gauge",
             f"{METRIC_MODEL_INFO}{info} {int(bool(self.digest))}",
         ]
+        if self._shadow and self._shadow.counts:
+            lines += self._copies(self._shadow.counts)
         return "\n".join(lines) + "\n"
+
+    def _copies(self, counts: ShadowCounts) -> list[str]:
+        """What became of the requests that were chosen for the candidate."""
+        labels = f'revision="{_escaped(self._revision)}",candidate="{_escaped(counts.candidate)}"'
+        lines = []
+        for name, kind, text, series in (
+            (METRIC_SHADOW_SENT, "counter", "Copies sent.", {"": counts.sent}),
+            (METRIC_SHADOW_DROPPED, "counter", "Requests chosen, but not copied.", {"": counts.dropped}),
+            (METRIC_SHADOW_FAILED, "counter", "Copies without an answer to compare.", {"": counts.failed}),
+            (
+                METRIC_SHADOW_COMPARED,
+                "counter",
+                "Copies whose answer was compared with the stable one's.",
+                {',agree="true"': counts.agreed, ',agree="false"': counts.disagreed},
+            ),
+            (METRIC_SHADOW_DIFFERENCE, "gauge", "Largest absolute difference of an output.", {"": counts.largest}),
+        ):
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+            lines += [f"{name}{{{labels}{more}}} {value}" for more, value in series.items()]
+        return lines
 
     def _histogram(self, labels: str, series: Series) -> list[str]:
         total = 0

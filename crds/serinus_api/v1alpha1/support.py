@@ -23,7 +23,13 @@ NOT_YET = (
 """Without effect until their feature lands; each stands for everything below it."""
 
 MEASURED = frozenset(
-    {"ErrorRatePermille", "LatencyP50Milliseconds", "LatencyP95Milliseconds", "LatencyP99Milliseconds"}
+    {
+        "ErrorRatePermille",
+        "LatencyP50Milliseconds",
+        "LatencyP95Milliseconds",
+        "LatencyP99Milliseconds",
+        "OutputInvalidPermille",
+    }
 )
 """Types of analysis metrics that pods have counters for."""
 

@@ -188,6 +188,8 @@ def samples_of(metric: AnalysisMetric, tally: Tally) -> int:
         return sum(tally.latency)
     if metric.type == "ShadowAgreementPercent":
         return tally.compared
+    if metric.type == "OutputInvalidPermille":
+        return tally.checked
     return sum(tally.outputs) if metric.type == "PredictionShiftPermille" else tally.answers
 
 

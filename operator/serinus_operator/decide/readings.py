@@ -7,6 +7,8 @@ any, `shadow`              nothing: copies were asked for by nobody
 500 and above              an answer, an error
 200 to 299                 an answer, and its latency
 any other                  an answer
+
+Whether outputs are finite numbers is counted apart, since a runtime of an earlier version does not tell.
 """
 
 from collections import defaultdict
@@ -15,7 +17,7 @@ from collections.abc import Iterable
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from serinus_api.runtime import LATENCY_BUCKETS, METRIC_DURATION
+from serinus_api.runtime import LATENCY_BUCKETS, METRIC_DURATION, METRIC_OUTPUTS
 from serinus_operator.decide.windows import Reading, Tally
 
 TOO_MANY = 429
@@ -32,9 +34,12 @@ def reading_of(process: str, revision: str, page: str) -> Reading | None:
 
 
 def _tally(samples: Iterable[Sample]) -> Tally:
-    answers = errors = split = 0
+    answers = errors = split = checked = invalid = 0
     cumulated: dict[float, int] = defaultdict(int)
     for sample in samples:
+        if sample.name == METRIC_OUTPUTS and sample.labels["via"] != "shadow":
+            checked += int(sample.value)
+            invalid += int(sample.value) if sample.labels["result"] == "invalid" else 0
         if sample.name not in (BUCKET, COUNT):
             continue
         code, via = int(sample.labels["code"]), sample.labels["via"]
@@ -47,7 +52,9 @@ def _tally(samples: Iterable[Sample]) -> Tally:
             answers += count
             errors += count if code >= 500 else 0
             split += count if via == "split" else 0
-    return Tally(answers=answers, errors=errors, latency=_apart(cumulated), split=split)
+    return Tally(
+        answers=answers, errors=errors, latency=_apart(cumulated), split=split, checked=checked, invalid=invalid
+    )
 
 
 def _apart(cumulated: dict[float, int]) -> tuple[int, ...]:

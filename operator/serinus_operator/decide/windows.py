@@ -35,6 +35,8 @@ class Tally:
     """Copied requests that both revisions answered."""
     agreed: int = 0
     """Those of them whose outputs were equal within the tolerance."""
+    checked: int = 0
+    """Answers whose outputs were looked at: `invalid` is a part of these."""
 
     def plus(self, other: "Tally") -> "Tally":
         """Both together."""

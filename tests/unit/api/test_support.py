@@ -136,8 +136,8 @@ def test_explanation_of_the_uri_says_which_schemes_are_refused_for_now() -> None
     [
         ({"strategy": "Recreate"}, "spec.rollout.strategy: Recreate"),
         (
-            {"analysis": {"metrics": [{"name": "invalid", "type": "OutputInvalidPermille", "max": 0}]}},
-            "spec.rollout.analysis.metrics: OutputInvalidPermille",
+            {"analysis": {"metrics": [{"name": "shift", "type": "PredictionShiftPermille", "max": 0}]}},
+            "spec.rollout.analysis.metrics: PredictionShiftPermille",
         ),
     ],
 )

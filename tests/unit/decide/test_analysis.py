@@ -105,10 +105,13 @@ def test_latency_in_percent_of_stable(ours: float, theirs: float, expected: Outc
             id="above max as stable is: go on",
         ),
         pytest.param(
-            "OutputInvalidPermille", {"max": 0}, {"answers": 200, "invalid": 9}, {"answers": 900}, FAIL, id="NaN"
+            "OutputInvalidPermille", {"max": 0}, {"checked": 200, "invalid": 9}, {"checked": 900}, FAIL, id="NaN"
         ),
         pytest.param(
-            "OutputInvalidPermille", {"max": 0}, {"answers": 200}, {"answers": 900}, PASS, id="no NaN passes max 0"
+            "OutputInvalidPermille", {"max": 0}, {"checked": 200}, {"checked": 900}, PASS, id="no NaN passes max 0"
+        ),
+        pytest.param(
+            "OutputInvalidPermille", {"max": 0}, {"answers": 200}, {}, UNCLEAR, id="a runtime that does not look"
         ),
         pytest.param("ShadowAgreementPercent", {"min": 99}, {"compared": 400, "agreed": 400}, {}, PASS, id="agreement"),
         pytest.param(

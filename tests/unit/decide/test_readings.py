@@ -45,6 +45,15 @@ def test_latencies_lie_in_their_buckets() -> None:
     assert places == {0: 1, next(k for k, bound in enumerate(LATENCY_BUCKETS) if bound >= 0.02): 2, 49: 1}
 
 
+def test_answers_with_what_is_no_number_are_counted_apart_and_copies_not_at_all() -> None:
+    metrics = Metrics("iris-1", Gate(2, 0))
+    for key, count in {("split", False): 5, ("direct", True): 2, ("shadow", True): 9, ("shadow", False): 9}.items():
+        metrics.outputs[key] += count
+    reading = reading_of("p1", "iris-1", metrics.render())
+    assert reading
+    assert reading.counters == Tally(checked=7, invalid=2)
+
+
 def test_pod_that_has_served_nobody_has_counted_nothing() -> None:
     assert counted() == Tally()
 

@@ -25,6 +25,7 @@ TALLIES = st.builds(
     outputs=st.one_of(st.just(()), st.tuples(COUNTS, COUNTS)),
     compared=COUNTS,
     agreed=COUNTS,
+    checked=COUNTS,
 )
 
 

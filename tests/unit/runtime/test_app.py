@@ -15,6 +15,7 @@ from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.plane import Plane
 from serinus_runtime.server import Message, Scope, Send
+from serinus_runtime.shadow import Shadow
 
 INFER = "/v2/models/m/infer"
 
@@ -60,7 +61,7 @@ class Client:
         self.gate = Gate(config.limits.max_concurrency, config.limits.max_queue)
         self.metrics = Metrics("m-1", self.gate)
         self.neighbour = Neighbour()
-        self.app = Application(config, self.gate, self.metrics, self.neighbour)
+        self.app = Application(config, self.gate, self.metrics, self.neighbour, Shadow(config))
         if answer is not None:
             self.app.plane = cast("Plane", Model(answer))
 

@@ -77,6 +77,16 @@ def test_the_model_is_told_once_it_is_served() -> None:
     assert samples(metrics)[runtime.METRIC_MODEL_INFO] == {labels(revision='iris"1', digest="sha256:ab"): 1}
 
 
+def test_answers_are_counted_by_whether_their_outputs_are_numbers() -> None:
+    metrics = Metrics("iris-1", Gate(1, 1))
+    metrics.outputs["split", True] += 2
+    metrics.outputs["split", False] += 5
+    found = samples(metrics)[runtime.METRIC_OUTPUTS]
+    assert found[labels(revision="iris-1", via="split", result="invalid")] == 2
+    assert found[labels(revision="iris-1", via="split", result="finite")] == 5
+    assert found[labels(revision="iris-1", via="direct", result="invalid")] == 0
+
+
 async def test_the_load_report_is_the_operators_view() -> None:
     clock = Clock()
     gate = Gate(2, 0, clock)
