@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.harness import oip
 from tests.e2e.harness.helm import Release
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.processes import container_id, kill
@@ -188,3 +189,36 @@ def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(worl
     model.kubectl("scale", gateway, "--replicas=2")
     settled(model)
     assert model.stable != first
+
+
+def test_a_tester_with_the_header_always_meets_the_candidate_and_misleads_no_count(
+    world: World, namespace: str
+) -> None:
+    """Many requests with the header beside those without it: the split is judged by its own mark."""
+    tester = {"X-Tester": "yes"}
+    asked = {
+        **ROLLOUT,
+        "steps": [{"weight": 10, "manual": True}],
+        "match": {"headers": [{"name": name, "value": value} for name, value in tester.items()]},
+    }
+    _, model = installed(world, namespace, "tested")
+    with model.probe(rate=RATE) as prober:
+        model.apply_onnx(doubler(3.0), "three", rollout=asked)
+        wait_for(
+            lambda: rollout(model).get("appliedWeight") == STEPS[0],
+            seconds=ROLLOUT_SECONDS,
+            what="the candidate has a share",
+            describe=lambda: told(model),
+        )
+        answers: set[str] = set()
+
+        def verified() -> bool:
+            answers.update(str(oip.infer_once(model.url, model.name, headers=tester)) for _ in range(20))
+            return rollout(model).get("weightVerified") == "True"
+
+        wait_for(verified, seconds=ROLLOUT_SECONDS, what="the split is verified", describe=lambda: told(model))
+        model.kubectl("annotate", "mdep", model.name, "serinus.dev/promote=1")
+        settled(model)
+    prober.assert_none_lost()
+    assert len(answers) == 1, answers
+    assert "3.0, 6.0, 9.0, 12.0" in answers.pop()

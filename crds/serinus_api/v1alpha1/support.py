@@ -16,7 +16,6 @@ NOT_YET = (
     "spec.model.refreshSeconds",
     "spec.runtime.bento",
     "spec.runtime.batching",
-    "spec.rollout.match",
     "spec.rollout.shadow",
     "spec.route",
 )

@@ -5,6 +5,8 @@ import json
 import socket
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy
@@ -32,14 +34,16 @@ def predict(url: str, model: str, row: tuple[float, ...] = ROW, tensor: str = "x
         return {output["name"]: answer.as_numpy(output["name"]).tolist() for output in told["outputs"]}
 
 
-def infer_once(url: str, model: str, seconds: float = 30) -> tuple[int, Any]:
+def infer_once(
+    url: str, model: str, seconds: float = 30, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, Any]:
     """Status and answer of one inference: one connection, one POST, never sent again."""
     address = urllib.parse.urlsplit(url)
     assert address.hostname
     connection = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=seconds)
     entry = {"name": "x", "datatype": "FP32", "shape": [1, len(ROW)], "data": list(ROW)}
     try:
-        connection.request("POST", f"/v2/models/{model}/infer", json.dumps({"inputs": [entry]}))
+        connection.request("POST", f"/v2/models/{model}/infer", json.dumps({"inputs": [entry]}), dict(headers))
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:
