@@ -169,4 +169,5 @@ class RolloutSpec(ApiModel):
     @property
     def gradual(self) -> bool:
         """Whether anything of a canary, or of a bake, is asked for; otherwise a revision takes over at once."""
-        return self.strategy is not None or bool(self.steps or self.analysis is not None or self.bake_seconds)
+        asked = self.strategy, self.steps or None, self.match, self.analysis, self.bake_seconds or None
+        return any(part is not None for part in asked)

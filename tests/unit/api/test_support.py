@@ -46,6 +46,7 @@ SUPPORTED = (
     "spec.scaling.activation",
     "spec.rollout.strategy",
     "spec.rollout.steps",
+    "spec.rollout.match",
     "spec.rollout.analysis",
     "spec.rollout.bakeSeconds",
     "spec.rollout.revisionHistoryLimit",
@@ -53,6 +54,7 @@ SUPPORTED = (
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 
+MATCH = {"headers": [{"name": "x-tester", "value": "yes"}]}
 FULL = load(FOLDER / "good" / "full-supported.yaml")
 SCALED = load(FOLDER / "good" / "scaling.yaml")
 ROLLED = load(FOLDER / "good" / "rollout.yaml")
@@ -146,7 +148,13 @@ def test_value_that_does_not_work_yet_is_named(rollout: dict[str, Any], named: s
 
 
 def test_steps_of_a_model_that_is_sized_by_demand_are_named() -> None:
-    for rollout in ({"strategy": "BlueGreen"}, {"steps": [{"weight": 5}]}, {"analysis": {}}, {"bakeSeconds": 1}):
+    for rollout in (
+        {"strategy": "BlueGreen"},
+        {"steps": [{"weight": 5}]},
+        {"match": MATCH},
+        {"analysis": {}},
+        {"bakeSeconds": 1},
+    ):
         manifest = minimal(rollout=rollout, scaling={"maxReplicas": 3})
         assert reported(manifest) == ("spec.rollout together with spec.scaling",)
     assert reported(minimal(rollout={"revisionHistoryLimit": 3}, scaling={"maxReplicas": 3})) == ()
