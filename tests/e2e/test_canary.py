@@ -1,6 +1,7 @@
 """A rollout in steps through real gateways: promoted, taken back, held, carried on after its operator was killed."""
 
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from tests.e2e.harness import oip
 from tests.e2e.harness.helm import Release
 from tests.e2e.harness.models import Model
+from tests.e2e.harness.prober import Prober
 from tests.e2e.harness.processes import container_id, kill
 from tests.e2e.harness.waiting import until, wait_for
 from tests.e2e.harness.watching import watched
@@ -31,6 +33,8 @@ ROLLOUT: dict[str, Any] = {
 FORM = '-o=jsonpath={.status.rollout.phase} {.status.rollout.requestedWeight} {.status.rollout.weightVerified}{"\\n"}'
 KILLS = 6
 LATEST_KILL_SECONDS = 4.0
+LED_BACK_SECONDS = 10.0
+"""Within this kube-proxy leads to pods again; five on a quiet machine."""
 LONG_BAKE: dict[str, Any] = {**ROLLOUT, "bakeSeconds": 30}
 """The last ones come after the promotion."""
 
@@ -71,6 +75,12 @@ def settled(model: Model) -> None:
         what="the pods take the requests again",
         describe=lambda: f"{model.status().get('scaling')}",
     )
+
+
+def stable_alone(prober: Prober, stable: str) -> bool:
+    """The last hundred requests, five seconds of them."""
+    last = prober.records[-100:]
+    return len(last) == 100 and all(record["error"] is None and record["revision"] == stable for record in last)
 
 
 def lived_through(file: Path) -> list[tuple[str, int]]:
@@ -179,13 +189,18 @@ def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(worl
         describe=lambda: told(model),
     )
     gateway = f"deployment/{release.name}-gateway"
-    model.kubectl("scale", gateway, "--replicas=0")
-    model.wait_for("RolloutHealthy", "False", "Held", "GatewayUnavailable", seconds=60)
-    wait_for(lambda: not rollout(model)["requestedWeight"], seconds=30, what="no share", describe=lambda: told(model))
     with model.probe(rate=RATE) as prober:
-        wait_for(lambda: len(prober.records) > 100, seconds=30, what="requests go on")
-    prober.assert_none_lost()
-    assert list(prober.by_revision()) == [first]
+        model.kubectl("scale", gateway, "--replicas=0")
+        gone = time.monotonic()
+        model.wait_for("RolloutHealthy", "False", "Held", "GatewayUnavailable", seconds=60)
+        wait_for(lambda: not rollout(model)["requestedWeight"], seconds=30, what="the candidate has no share")
+        wait_for(lambda: stable_alone(prober, first), seconds=60, what="stable answers every request")
+    late = [record for record in prober.lost if record["sent"] > gone + LED_BACK_SECONDS]
+    assert not late, late[:3]
+    led_back = max((record["sent"] - gone for record in prober.lost), default=0.0)
+    world.figures.note(
+        "all gateways stop in mid-rollout", sent=prober.sent, lost=len(prober.lost), led_back=round(led_back, 2)
+    )
     model.kubectl("scale", gateway, "--replicas=2")
     settled(model)
     assert model.stable != first
