@@ -5,7 +5,6 @@ when the block ends, and the kernel ends them when this process dies (`setpriv -
 """
 
 import os
-import socket
 import ssl
 import tempfile
 import time
@@ -26,6 +25,7 @@ from dev.cluster.process import Command, Identity
 from dev.cluster.waiting import until
 
 from bench import audit
+from serinus_operator.local.addresses import free_port
 
 NEEDED = ("kube-apiserver", "kube-controller-manager")
 START_SECONDS = 60
@@ -168,13 +168,6 @@ def until_ready(plane: ControlPlane, server: Identity) -> None:
             return False
 
     until(ready, what="the API server", seconds=START_SECONDS, broken=process.death_of(server, plane.layout))
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(**variables: str) -> dict[str, str]:

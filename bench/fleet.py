@@ -16,11 +16,12 @@ from pathlib import Path
 import aiohttp
 
 from bench import audit, kubelet
-from bench.control_plane import BARE, DIES_WITH_US, SERINUS, ControlPlane, environment, free_port
+from bench.control_plane import BARE, DIES_WITH_US, SERINUS, ControlPlane, environment
 from bench.kube import Kube, make_namespace
 from bench.procfs import cpu_seconds, memory_mib
 from bench.samples import DIGEST, IMAGE, config_map, model_deployment
 from serinus_api import names
+from serinus_operator.local.addresses import free_port
 
 KINDS_WATCHED = 7
 START_SECONDS, READY_SECONDS, STOP_SECONDS = 60, 600, 30

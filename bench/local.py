@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.cluster.console import step
-from dev.demo.local.leftovers import free_port
 from dev.demo.local.serving import DIRECT, Serving, program
 
 from bench.report import Line, bounded
+from serinus_operator.local.addresses import free_port
 
 ROOT = Path(__file__).parents[1]
 FIRST, IMPROVED = ROOT / "examples" / "iris.yaml", ROOT / "examples" / "iris" / "improved.yaml"

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import models
-from bench.control_plane import DIES_WITH_US, environment, free_port
+from bench.control_plane import DIES_WITH_US, environment
 from bench.load import Request
 from bench.procfs import cpu_seconds, family, proportional_mib
 from serinus_api.runtime import CONFIG_ENV, ModelSource, RuntimeConfig
+from serinus_operator.local.addresses import free_port
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 60.0, 20.0, 0.002

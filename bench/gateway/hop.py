@@ -15,7 +15,6 @@ from typing import Any
 
 from dev.cluster.console import ClusterError, say, step
 from dev.cluster.paths import default_layout
-from dev.demo.local.leftovers import free_port
 from dev.gateway import fake_api
 from dev.gateway.processes import new_address
 
@@ -28,6 +27,7 @@ from bench.report import Line, aimed, bounded, median_spread
 from bench.runtimes import Turn, rotated
 from bench.servers import CLIENT_CORE, SERVER_CORE, Server
 from serinus_api.runtime import HTTP_PORT, METRICS_PORT
+from serinus_operator.local.addresses import free_port
 
 GROUP = "gateway"
 DIRECT, OURS, PLAIN, NGINX = "direct", "ours", "plain Envoy", "nginx"

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dev.cluster.console import say, step
-from dev.demo.local.leftovers import free_port
 from dev.gateway import fake_api
 from dev.gateway.processes import new_address
 
@@ -32,6 +31,7 @@ from bench.gateway.running import Gateway, api_server, gateway
 from bench.report import Line, bounded
 from bench.runtimes import rotated
 from serinus_api.runtime import HTTP_PORT
+from serinus_operator.local.addresses import free_port
 
 GROUP = "gateway"
 OURS, READY = "ours", "no wake"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dev.demo.local.leftovers import free_port
+from serinus_operator.local.addresses import free_port
 
 COMMAND = str(Path(sys.executable).with_name("serinus-gateway"))
 

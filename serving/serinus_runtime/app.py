@@ -1,19 +1,21 @@
 """The ASGI callable of the public port: `/v2/…` is answered here, every other path by the BentoML service.
 
 No framework, because each layer costs more than a tiny model. Called by the server for each request; state changes
-(`plane`, `draining`) come from `lifecycle.py`. The only place where a RequestRefused becomes an HTTP answer, and where
-a fault of ours becomes a 500.
+(`plane`, `draining`) come from `lifecycle.py`. The only place where a RequestRefused becomes an HTTP answer; a fault of
+ours passes through it to `guarded`, and becomes a 500 there.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import orjson
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
-from serinus_api.runtime import HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
+from serinus_api.runtime import HEADER_REVISION, HEADER_VIA, LIVE_PATH, READY_PATH, VIA, RuntimeConfig
 from serinus_runtime import __version__
 from serinus_runtime.body import ClientGone, read_body
 from serinus_runtime.connection import BEGAN
@@ -21,13 +23,11 @@ from serinus_runtime.errors import InvalidRequest, NotAllowed, RequestRefused, U
 from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.reply import CLOSE, HEADER_LENGTH, JSON, OCTETS, Reply
-from serinus_runtime.server import Message, Receive, Scope, Send
+from serinus_runtime.server import App, Message, Receive, Scope, Send
 from serinus_runtime.shadow import Shadow
 
 if TYPE_CHECKING:
     from serinus_runtime.plane import Plane
-
-log = logging.getLogger(__name__)
 
 Page: TypeAlias = Callable[[], tuple[int, dict[str, Any]]]
 
@@ -79,16 +79,12 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         path = scope["path"]
-        try:
-            if path in self._infer_paths:
-                await self._infer(scope, receive, send)
-            elif path == "/v2" or path.startswith("/v2/"):
-                await self._get(scope, receive, send)
-            else:
-                await self._pass_on(scope, receive, send)
-        except Exception:  # the one guard: whatever is our own fault becomes a 500 without a word of it
-            log.exception("Failed to answer")
-            await self._reply.send(send, _FAULT, b'{"error":"internal error"}', JSON, CLOSE)
+        if path in self._infer_paths:
+            await self._infer(scope, receive, send)
+        elif path == "/v2" or path.startswith("/v2/"):
+            await self._get(scope, receive, send)
+        else:
+            await self._pass_on(scope, receive, send)
 
     @property
     def ready(self) -> bool:
@@ -225,6 +221,20 @@ class Application:
         if len(parts) > _VERSION and parts[4] == "versions" and parts[_VERSION] != self._config.model_version:
             return Unknown(f"version {parts[_VERSION]!r} of the model is not served here")
         return Unknown("no such path")
+
+
+def guarded(application: Application, revision: str) -> App:
+    """The application as a server calls it: a fault of ours becomes a 500 in the protocol's form, without a word of it.
+
+    The fault goes on to the server, which logs it and closes the connection: all that is left where half an answer is
+    out.
+    """
+
+    async def fault(_: Request, __: Exception) -> JSONResponse:
+        headers = {"connection": "close", HEADER_REVISION: revision}
+        return JSONResponse({"error": "internal error"}, _FAULT, headers)
+
+    return ServerErrorMiddleware(application, handler=fault)
 
 
 def _header_length(headers: Mapping[bytes, bytes]) -> int | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from serinus_api.conditions import Reason
 from serinus_api.runtime import EXIT_OK, RuntimeConfig
-from serinus_runtime.app import Application
+from serinus_runtime.app import Application, guarded
 from serinus_runtime.bento import BentoFront
 from serinus_runtime.connection import ConnectionRules
 from serinus_runtime.errors import ModelRefused
@@ -54,7 +54,7 @@ class Pod:
         self._app = Application(config, self._gate, self._metrics, self._bento, shadow)
         self._signals = [asyncio.Event() for _ in range(3)]
         rules = ConnectionRules.of(config)
-        self._public = Port(self._app, listen(config.host, config.http_port), rules)
+        self._public = Port(guarded(self._app, config.model_version), listen(config.host, config.http_port), rules)
         private = PrivatePort(self._metrics, shadow, config.model_version)
         self._private = Port(private, listen(config.host, config.metrics_port), rules)
 

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.harness import oip
 from tests.e2e.harness.helm import Release
 from tests.e2e.harness.sleepers import DOUBLED, SLEEPY, ask, reach, scaling, sleepy
-from tests.e2e.harness.waiting import Stopwatch, wait_for
+from tests.e2e.harness.waiting import Stopwatch, until, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
@@ -70,7 +70,7 @@ def test_a_hand_that_scales_up_at_the_moment_of_going_to_sleep_is_heard(world: W
     _, (model,) = sleepy(world, namespace, "raised")
     for delay in (0.0, 0.02, 0.05, 0.1, 0.3):
         wait_for(lambda: scaling(model).get("state") == "Asleep", seconds=60, what="it falls asleep")
-        time.sleep(delay)
+        until(delay)
         model.api.patch("deployments", namespace, f"{model.stable}/scale", {"spec": {"replicas": 2}})
         wait_for(lambda: scaling(model).get("state") == "Waking", seconds=10, what="it wakes")
         live = model.api.get("deployments", namespace, model.stable)

@@ -14,7 +14,7 @@ from tests.e2e.harness import ingress, oip
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.prober import Prober
 from tests.e2e.harness.sleepers import DOUBLED, SLEEP_SECONDS, ask, reach, scaling, side_by_side, sleepy
-from tests.e2e.harness.waiting import wait_for
+from tests.e2e.harness.waiting import until, wait_for
 from tests.e2e.harness.world import World
 
 pytestmark = pytest.mark.own_operator
@@ -72,7 +72,7 @@ def test_requests_around_the_decision_to_sleep_are_answered(world: World, namesp
         for trial in range(TRIALS):
             name = list(moments)[(trial + offset) % len(moments)]
             wait_for(moments[name], seconds=SLEEP_SECONDS, what=name, describe=lambda: f"{scaling(model)}")
-            time.sleep(0.05 * ((trial + offset) // len(moments) % 20))
+            until(0.05 * ((trial + offset) // len(moments) % 20))
             answered(model, f"trial {trial}: {name}")
             # What came after the last look was answered by the pod that goes: then the model sleeps on.
             if reach(model, "Awake", "Asleep") == "Asleep":

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from serinus_operator.cli.rows import Row
 from serinus_operator.cli.run import Options, Run
 from serinus_operator.cluster.files import Files
 from serinus_operator.cluster.port import Manifest
+from serinus_operator.local.addresses import free_port
 from serinus_operator.local.instance import DrainReport, Instance
 
 DEADLINE_SECONDS = 60.0
@@ -69,12 +69,6 @@ class Recorder:
 
 def quick(state: Path, files: Files | None = None) -> Instance:
     return Instance(state=state, pods=QuickPods, files=files)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def model(name: str, uri: str = "file://m.onnx", **spec: Any) -> Manifest:

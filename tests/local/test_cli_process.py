@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.local.going import free_port, write
+from tests.local.going import write
 from tests.local.stage import model_of
 from tests.models.bad import truncated
 from tests.models.good import doubler
+
+from serinus_operator.local.addresses import free_port
 
 DEADLINE_SECONDS = 120.0
 COMMAND = (sys.executable, "-c", "from serinus_operator.cli.app import main; main()")

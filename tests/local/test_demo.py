@@ -12,6 +12,8 @@ from dev.demo.local.serving import Row
 from dev.demo.local.story import serves_on, shortened
 from examples.iris import train
 
+from serinus_operator.local.addresses import free_port
+
 WAITING = "import sys; sys.stdin.read()"
 
 
@@ -67,7 +69,7 @@ async def test_process_of_the_folder_is_found_while_it_runs(tmp_path: Path, by: 
 def test_open_address_is_found() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        nobody = f"127.0.0.1:{leftovers.free_port()}"  # while the other is taken, or it might be the same one
+        nobody = f"127.0.0.1:{free_port()}"  # while the other is taken, or it might be the same one
         assert leftovers.listening([address, nobody]) == [address]
     assert leftovers.listening([address]) == []
 

@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 
 from dev.cluster.console import say
-from dev.demo.local import leftovers
 from dev.demo.narration import DemoError, Narrator
+
+from serinus_operator.local.addresses import free_port
 
 PORT = 8080
 
@@ -18,7 +19,7 @@ def run(port: int | None, *, stay: bool) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="serinus-demo-") as name:
             folder = Path(name).resolve()
-            port = port or (PORT if stay else leftovers.free_port())
+            port = port or (PORT if stay else free_port())
             code = remain(narrator, folder, port) if stay else tell(narrator, folder, port)
         if not stay:
             narrator.check(not folder.exists(), "and the demo's folder is gone")

@@ -32,13 +32,6 @@ def listening(addresses: Iterable[str]) -> list[str]:
     return [address for address in addresses if _accepts(address)]
 
 
-def free_port() -> int:
-    """A port of this machine that nobody has now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def _accepts(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:

@@ -6,11 +6,14 @@ every address, a pod gets free ports of 127.0.0.1 instead.
 
 import socket
 import zlib
+from collections import deque
 from dataclasses import dataclass
 
 HOME = "127.0.0.1"
 HOSTS = 254 * 254
 TRIES = 32
+
+_given: deque[int] = deque(maxlen=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,14 @@ class Addresses:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has now."""
-    with socket.socket() as listener:
-        listener.bind((HOME, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody has now, and that was not given lately: who asked may not listen there yet."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind((HOME, 0))
+            port: int = listener.getsockname()[1]
+        if port not in _given:
+            _given.append(port)
+            return port
 
 
 def _free(host: str, port: int) -> bool:

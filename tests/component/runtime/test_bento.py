@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tests import models
 from tests.component.runtime.harness import DEADLINE, Answer, RuntimeProcess, ask, environment, place, wait_until
 
 from serinus_api.runtime import EXIT_OK, RuntimeLimits
+from serinus_operator.local.addresses import free_port
 
 X = {"inputs": {"a": [[1.0, 2.0], [3.0, 4.0]], "b": [[10], [20]]}}
 Y = {"sum": [[11.0, 12.0], [23.0, 24.0]], "count": [[10], [20]]}
@@ -94,13 +94,6 @@ def test_the_protocol_is_answered_beside_it(runtime: RuntimeProcess) -> None:
         {"name": "b", "datatype": "INT64", "shape": [1, 1], "data": [1]},
     ]
     assert runtime.infer({"inputs": inputs}).json()["outputs"][0]["data"] == [2.0, 3.0]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 def test_bentoml_serve_serves_it_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.component.runtime.harness import (
     environment,
     judge,
     place,
+    read_phase,
     read_report,
     run_preflight,
     wait_until,
@@ -147,13 +148,8 @@ def test_more_memory_than_there_is_is_out_of_memory(tmp_path: Path) -> None:
 def test_a_preflight_that_is_killed_leaves_the_phase_it_was_in(tmp_path: Path) -> None:
     config = place(tmp_path, models.endless())
     process = subprocess.Popen((COMMAND, "preflight"), env=environment(config), stderr=subprocess.DEVNULL)
-    path = Path(config.termination_log)
-
-    def inferring() -> bool:
-        return path.exists() and bool(path.read_bytes()) and read_report(config).phase is Phase.INFERRING
-
     try:
-        wait_until(inferring)
+        wait_until(lambda: read_phase(config) is Phase.INFERRING)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(DEADLINE)

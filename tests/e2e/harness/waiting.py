@@ -20,7 +20,12 @@ class LateError(AssertionError):
 
 
 def wait_for(
-    look: Callable[[], T | None], *, seconds: float, what: str, describe: Callable[[], object] | None = None
+    look: Callable[[], T | None],
+    *,
+    seconds: float,
+    what: str,
+    describe: Callable[[], object] | None = None,
+    period: float = PERIOD,
 ) -> T:
     """The first truthy answer of `look`. LateError after `seconds`, with what `describe` (or `look`) sees then."""
     deadline = time.monotonic() + seconds * PATIENCE
@@ -31,13 +36,13 @@ def wait_for(
         if time.monotonic() >= deadline:
             seen = describe() if describe else found
             raise LateError(f"not within {seconds * PATIENCE:g} s: {what}; seen last: {seen}")
-        threading.Event().wait(PERIOD)
+        threading.Event().wait(period)
 
 
 def until(moment: float) -> None:
-    """The chosen moment, in seconds from now; the chance is in the choice, not in a wait for something."""
+    """The chosen moment, in seconds from now, to the hundredth: what a story tries, not a wait for something."""
     watch = Stopwatch()
-    wait_for(lambda: watch.seconds >= moment, seconds=moment + 5, what="the chosen moment")
+    wait_for(lambda: watch.seconds >= moment, seconds=moment + 5, what="the chosen moment", period=0.01)
 
 
 def hold(look: Callable[[], object], *, seconds: float, what: str) -> None:

@@ -6,10 +6,10 @@ import pytest
 from bench.gateway import pod, wire, zero
 from bench.gateway.controls import KINDS
 from bench.gateway.zero import NARROW, ROOMY, Answer, Case, Size, Wake
-from dev.demo.local.leftovers import free_port
 from dev.gateway.processes import new_address
 
 from serinus_api.runtime import HTTP_PORT, LOAD_PATH, METRICS_PORT, LoadReport
+from serinus_operator.local.addresses import free_port
 
 SIZE = Size(wakes={1: 4, 25: 2}, narrow=1, seed=7)
 

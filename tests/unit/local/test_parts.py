@@ -18,7 +18,7 @@ from serinus_operator.cluster.merge import merged, three_way
 from serinus_operator.cluster.port import CONFIG_MAP, EVENT
 from serinus_operator.cluster.process import ProcessCluster, Refusal
 from serinus_operator.decide.pods import pod_state
-from serinus_operator.local.addresses import Addresses
+from serinus_operator.local.addresses import Addresses, free_port
 from serinus_operator.local.lock import StateInUse, StateLock
 from serinus_operator.local.memory import Groups
 from serinus_operator.local.podstatus import PodFacts, pod_status, terminated, with_memory
@@ -40,6 +40,11 @@ def test_port_taken_on_every_address_gives_other_ports() -> None:
         place = Addresses("seed", aliases=True).take(taken.getsockname()[1], 18081)
     assert place.host == "127.0.0.1"
     assert place.http_port != place.metrics_port
+
+
+def test_no_port_is_given_to_two_who_may_not_listen_yet() -> None:
+    ports = [free_port() for _ in range(900)]
+    assert len(set(ports)) == len(ports)
 
 
 def test_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:

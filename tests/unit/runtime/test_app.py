@@ -2,19 +2,20 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
 
 from serinus_api.runtime import ModelSource, RuntimeConfig, RuntimeLimits
-from serinus_runtime.app import Application
+from serinus_runtime.app import Application, guarded
 from serinus_runtime.codec import EncodedAnswer
+from serinus_runtime.connection import ConnectionRules
 from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.plane import Plane
-from serinus_runtime.server import Message, Scope, Send
+from serinus_runtime.server import Message, Port, Scope, Send, listen
 from serinus_runtime.shadow import Shadow
 
 INFER = "/v2/models/m/infer"
@@ -39,12 +40,15 @@ class Neighbour:
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
         self.bodies: list[bytes] = []
+        self.fault: Exception | None = None
 
     async def answer(self, scope: Scope, body: bytes, send: Send, plane: Plane) -> None:
         self.bodies.append(body)
         self.asked.set()
         await self.go_on.wait()
         await send({"type": "http.response.start", "status": 201, "headers": [(b"a", b"b")]})
+        if self.fault:
+            raise self.fault
         await send({"type": "http.response.body", "body": b"done"})
 
 
@@ -88,14 +92,52 @@ class Client:
 GOOD = EncodedAnswer(b"{}", None)
 
 
+@asynccontextmanager
+async def served(client: Client) -> AsyncIterator[int]:
+    """The application on a port of its own; its number."""
+    listener = listen("127.0.0.1", 0)
+    port = Port(guarded(client.app, "m-1"), listener, ConnectionRules(8192, 5.0, 60.0))
+    running = asyncio.create_task(port.run_port())
+    try:
+        await port.listening.wait()
+        yield port.number
+    finally:
+        port.end()
+        await running
+
+
+async def exchange(port: int, method: str, path: str) -> tuple[bytes, bytes]:
+    """Head and body of an answer, read until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(f"{method} {path} HTTP/1.1\r\nhost: m\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        return head.lower(), body
+    finally:
+        writer.close()
+
+
 async def test_a_fault_of_ours_is_a_500_without_a_word_of_it(caplog: pytest.LogCaptureFixture) -> None:
     client = Client(ValueError("secret"))
-    with caplog.at_level(logging.ERROR):
-        start, body = await client.ask("POST", INFER)
-    assert (start["status"], body["body"]) == (500, b'{"error":"internal error"}')
-    assert (b"connection", b"close") in start["headers"]
+    async with served(client) as port:
+        head, body = await exchange(port, "POST", INFER)
+    assert head.startswith(b"http/1.1 500 ")
+    assert body == b'{"error":"internal error"}'
+    for header in (b"connection: close", b"content-type: application/json", b"x-serinus-revision: m-1"):
+        assert header in head
     assert "secret" in caplog.text
     assert client.count(500)
+
+
+async def test_a_fault_in_mid_answer_breaks_the_connection_off(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(GOOD)
+    client.neighbour.fault = ValueError("secret")
+    client.neighbour.go_on.set()
+    async with served(client) as port:
+        head, body = await exchange(port, "POST", "/predict")
+    assert head.startswith(b"http/1.1 201 ")
+    assert b"0\r\n\r\n" not in body, "the client would take it for the whole answer"
+    assert "secret" in caplog.text
 
 
 async def test_a_client_that_leaves_is_counted_and_not_answered() -> None:
