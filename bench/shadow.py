@@ -15,10 +15,10 @@ from dev.cluster import packages
 from dev.cluster.console import step
 
 from bench import load, models, servers
-from bench.control_plane import free_port
 from bench.report import Line, aimed, median_spread
 from bench.runtimes import rotated
 from serinus_api.runtime import METRIC_SHADOW_COMPARED, METRIC_SHADOW_DROPPED, METRICS_PATH, SHADOW_PATH, ShadowOrder
+from serinus_operator.local.addresses import free_port
 
 GROUP = "shadow"
 PERCENT = 10
