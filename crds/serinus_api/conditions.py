@@ -83,6 +83,16 @@ class Reason(StrEnum):
     HELD = "Held"
     ABORTED = "Aborted"
 
+    # RouteReady
+    ACCEPTED = "Accepted"
+    WAITING_FOR_GATEWAY = "WaitingForGateway"
+    GATEWAY_API_MISSING = "GatewayAPIMissing"
+    GATEWAY_NOT_FOUND = "GatewayNotFound"
+    NOT_ALLOWED_BY_LISTENERS = "NotAllowedByListeners"
+    NOT_ACCEPTED = "NotAccepted"
+    REFS_NOT_RESOLVED = "RefsNotResolved"
+    UNSUPPORTED_FEATURE = "UnsupportedFeature"
+
     # ScalingActive
     METRICS_AVAILABLE = "MetricsAvailable"
     METRICS_UNAVAILABLE = "MetricsUnavailable"

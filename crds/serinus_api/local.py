@@ -69,3 +69,5 @@ def _fields(spec: ModelDeploymentSpec, default_image: str) -> Iterator[str]:
             yield f"spec.runtime.env[{index}].valueFrom.secretKeyRef"
     if spec.scaling and spec.scaling.engine != "Builtin":
         yield "spec.scaling.engine"
+    if spec.route:
+        yield "spec.route"

@@ -21,6 +21,7 @@ from serinus_operator.cluster.port import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
+    HTTP_ROUTE,
     POD,
     SCALERS,
     SERVICE,
@@ -37,7 +38,7 @@ from serinus_operator.render import owned
 from serinus_operator.state import Decision, Observation, Subject
 
 WRITTEN_ONCE = (CONTROLLER_REVISION, CONFIG_MAP, POD)
-PRUNED = (ENDPOINT_SLICE, *SCALERS, DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION)
+PRUNED = (HTTP_ROUTE, ENDPOINT_SLICE, *SCALERS, DEPLOYMENT, SERVICE, POD, CONTROLLER_REVISION)
 """In this order: what others depend on goes last."""
 NEVER_READ = (*SCALERS, ENDPOINT_SLICE)
 """Neither read one by one nor written as a whole: the right to do so is not asked for."""
@@ -98,7 +99,7 @@ class Applier:
             if found is None:
                 raise
             live = {"apiVersion": kind.api_version, "kind": kind.kind, **found}
-        if kind in (*CHILDREN, *SCALERS) and _ours(live, manifest):
+        if kind in (*CHILDREN, *SCALERS, HTTP_ROUTE) and _ours(live, manifest):
             self.cache.put(live)  # ConfigMaps are not watched: nobody would take them out again
         return live
 
@@ -136,11 +137,22 @@ class Applier:
             raise Overridden(live["kind"], live["metadata"]["name"], changed)
 
     async def _write(self, wanted: Manifest, live: Manifest) -> Manifest:
-        after = await self.cluster.apply(wanted, _precondition(live))
+        try:
+            after = await self.cluster.apply(wanted, _precondition(live))
+        except Conflict:
+            if kind_of(wanted) is HTTP_ROUTE:
+                await self._look_again(live)
+            raise
         if differs(wanted, after) and kind_of(wanted) not in NEVER_READ:
             after = await self.cluster.replace(_whole(wanted, after), _precondition(after))
         self.cache.put(after)
         return after
+
+    async def _look_again(self, live: Manifest) -> None:
+        """Read what is not watched: its controller writes its status, and the next pass must not meet the same."""
+        meta = live["metadata"]
+        if found := await self.cluster.get(HTTP_ROUTE, meta["namespace"], meta["name"]):
+            self.cache.put({"apiVersion": HTTP_ROUTE.api_version, "kind": HTTP_ROUTE.kind, **found})
 
     async def _scale(self, subject: Subject, decision: Decision, observation: Observation) -> None:
         """Write sizes, each to the very Deployment that was looked at: what others have changed since is not undone."""

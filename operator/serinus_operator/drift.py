@@ -18,10 +18,12 @@ OVERRIDING = frozenset(
         *("command", "envFrom", "lifecycle", "workingDir", "volumeDevices", "privileged"),  # of a container
         *("initContainers", "hostAliases", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"),  # of a pod
         *("affinity", "nodeName", "nodeSelector", "runtimeClassName", "schedulingGates", "serviceAccountName"),
+        *("hostnames", "sectionName", "headers", "queryParams", "method", "timeouts", "retry", "sessionPersistence"),
         *("paused", "minReadySeconds", "publishNotReadyAddresses", "externalIPs"),  # of a Deployment, of a Service
     }
 )
-"""Fields that the API server never fills in, and that make other pods or another Service of what we render."""
+"""Fields that the API server never fills in, and that make other pods, another Service or another HTTPRoute of what we
+render."""
 QUANTITIES = frozenset({"limits", "requests", "sizeLimit"})
 IGNORED = frozenset({"replicas", "resourceVersion", "uid"})
 """Replicas have a way of their own (`/scale`)."""

@@ -39,6 +39,7 @@ from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.routes import Routes
 from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings, SettingsError
 from serinus_operator.state import Memory, RenderOptions
@@ -86,6 +87,7 @@ class Operator:
             nudge=lambda key: self.queue.nudge(key),
             active=self.fence.held,
         )
+        self.routes = Routes(self.cluster, self.cache, lambda key: self.queue.add(key), active=self.fence.held)
         reconciler = self._reconciler(FencedCluster(self.cluster, self.fence))
         self.queue = WorkQueue(Guard(reconciler, self.fence, self.telemetry), workers=settings.workers)
         self.resync = Resync(
@@ -109,6 +111,7 @@ class Operator:
         self._spawn("queue", self._work())
         self._spawn("collector", self._collect())
         self._spawn("gateways", self._watch_gateways())
+        self._spawn("routes", self._watch_routes())
         self._spawn("metrics", self._serve_metrics())
 
     def _reconciler(self, fenced: FencedCluster) -> Reconciler:
@@ -132,6 +135,7 @@ class Operator:
                 self.collector.last,
                 Scalers(self.cluster, self.cache),
                 self.gateways,
+                self.routes,
             ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook(), count=self.telemetry.rollouts.count),
@@ -144,6 +148,10 @@ class Operator:
     async def _watch_gateways(self) -> None:
         await self.resync.primed.wait()
         await self.gateways.run()
+
+    async def _watch_routes(self) -> None:
+        await self.resync.primed.wait()
+        await self.routes.run()
 
     async def _collect(self) -> None:
         await self.resync.primed.wait()

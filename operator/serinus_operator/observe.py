@@ -39,9 +39,10 @@ from serinus_operator.decide.ports import Claim, port_for
 from serinus_operator.decide.validation import golden_name, golden_state, reads_golden
 from serinus_operator.gateways import Gateways
 from serinus_operator.loads import LoadSample
-from serinus_operator.places import LEAVING, EntryState, Mode
+from serinus_operator.places import LEAVING, EntryState, Mode, RouteLook
 from serinus_operator.queue import Key
 from serinus_operator.render.record import read_record
+from serinus_operator.routes import Routes
 from serinus_operator.scalers import Scalers
 from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import (
@@ -103,6 +104,8 @@ class Observer:
     last_load: LastLoad
     scalers: Scalers
     gateways: Gateways
+    routes: Routes | None
+    """None: there can be no HTTPRoutes here."""
     claims: dict[Key, int] = field(default_factory=dict)
     """Gateway ports that were given out and are not in the cache yet."""
     copies_due: dict[Key, float] = field(default_factory=dict)
@@ -128,6 +131,8 @@ class Observer:
         golden = await self._golden(subject, records)
         stable_source = await self._stable_source(subject, records, workloads, pods)
         scalers = await self.scalers.look(subject)
+        if self.routes:
+            await self.routes.look(subject)
         denied = next(map(str, self.cache.denied.values()), scalers.denied)
         # From here on nothing waits: what is seen of pods, gateways and ports is of one moment.
         pods = self._children(subject, POD)
@@ -146,6 +151,7 @@ class Observer:
             gateways=self.gateways.of(key, answered=answered),
             entry=entry,
             gateway_port=self._port(subject, key),
+            route=self.routes.of(subject) if self.routes else RouteLook(),
         )
 
     def note(self, key: Key, decision: Decision) -> None:
@@ -163,7 +169,7 @@ class Observer:
     def _port(self, subject: Subject, key: Key) -> int | None:
         """The model's port; the others are looked at only until this process has settled it."""
         own = subject.status.gateway_port
-        splits = subject.spec.rollout.gradual and self.gateways.installed
+        splits = subject.spec.rollout.gradual and self.gateways.installed and subject.spec.route is None
         wanted = self.gateways.always or splits or zero.may_rest(subject.spec.scaling)
         if not wanted or (own is not None and self.claims.get(key) == own):
             return own

@@ -1,13 +1,14 @@
-"""Frozen values of sleeping and waking: where a model is between its pods and the gateway, and what is seen of both.
+"""Frozen values of the ways to a model: where it is between its pods and the gateway, and what is seen of them.
 
 gateways ─► GatewayLook ─► decide/zero ─► Place ─► render/network
+routes ─► RouteLook ─► decide/route ─► RouteReady, and what a rollout may count on
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from serinus_api.gateway import ModelTraffic
 
@@ -137,3 +138,29 @@ class Traffic:
     """The model's own port at every gateway."""
     proxied: bool = False
     """Whether the entry Service's selector shall match no pod."""
+
+
+TIMEOUT_FEATURE = "HTTPRouteRequestTimeout"
+"""Of a GatewayClass: whether a route may say how long a request may take. Beyond the core."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLook:
+    """What is known of a model's HTTPRoute, and of the Gateway that it is attached to."""
+
+    parent: tuple[str, str] | None = None
+    """Namespace and name of the Gateway that the spec names; None: the model has no route."""
+    model: tuple[str, str] = ("", "")
+    """Namespace and name of the model, of its entry Service and of its HTTPRoute."""
+    missing: bool = False
+    """The cluster does not know the kind."""
+    denied: str | None = None
+    """Routes may not be listed: what is known of them may be old."""
+    route: Mapping[str, Any] | None = None
+    """The HTTPRoute as it was seen last; None: there is none of ours."""
+    gateway: Mapping[str, Any] | None = None
+    """The Gateway; None also where it may not be read."""
+    gateway_absent: bool = False
+    """It was looked for, and there is none."""
+    features: frozenset[str] | None = None
+    """What its class says that it supports beyond the core; None: it does not say, or may not be read."""

@@ -14,7 +14,7 @@ from serinus_api.conditions import ConditionType, Reason
 from serinus_api.runtime import DOWNLOAD_BYTES, PreflightReport, Validation
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ModelDeploymentStatus, ScalingStatus, SignatureStatus
 from serinus_operator.loads import LoadSample, ScalingMemory
-from serinus_operator.places import EntryState, GatewayLook, Traffic, ZeroMemory
+from serinus_operator.places import EntryState, GatewayLook, RouteLook, Traffic, ZeroMemory
 
 Manifest = dict[str, Any]
 
@@ -183,6 +183,7 @@ class Observation:
     entry: EntryState = field(default_factory=EntryState)
     gateway_port: int | None = None
     """The port that this model has at the gateways, or would get."""
+    route: RouteLook = field(default_factory=RouteLook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,8 @@ class Memory:
     """Monotonic time when that was first seen."""
     scaling: ScalingMemory = field(default_factory=ScalingMemory)
     zero: ZeroMemory = field(default_factory=ZeroMemory)
+    unrouted_since: float | None = None
+    """Monotonic time since when the HTTPRoute has not been taken; None: it is, or there is to be none."""
     canary: object = None
     """What `decide/canary.py` remembers, and nobody else looks into."""
 
@@ -262,6 +265,15 @@ class Happening:
     """What the verdict says, or why the candidate is taken back. It is counted by this; empty: it is not counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How an HTTPRoute divides the requests while a candidate is tried."""
+
+    candidate: str
+    weight: int
+    """Percent for the candidate; the rest goes to the entry Service."""
+
+
 class Health(StrEnum):
     """How the spec as a whole is doing; `Ready`, `Reconciling` and `Stalled` follow from it."""
 
@@ -291,6 +303,8 @@ class Decision:
     """Revisions that must not have so few replicas, and the number that they keep."""
     traffic: Traffic = field(default_factory=Traffic)
     """Where the model is between its pods and the gateways."""
+    split: Split | None = None
+    """None: the HTTPRoute, where there is one, leads to the entry Service alone."""
     scaling: ScalingStatus | None = None
     """Why so many, where demand decides; None with a fixed size."""
     leaving_pods: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ from serinus_operator.report.events import EventBook
 from serinus_operator.report.telemetry import Telemetry
 from serinus_operator.report.write import Reporter
 from serinus_operator.resync import Resync
+from serinus_operator.routes import Routes
 from serinus_operator.scalers import Scalers
 from serinus_operator.settings import Settings
 from serinus_operator.state import Instant, RenderOptions, SourceLook
@@ -110,6 +111,7 @@ class Process:
             active=held,
             clock=now,
         )
+        self.routes = Routes(connection, self.cache, lambda key: self.queue.add(key), active=held)
         self.reconciler = Reconciler(
             settings=settings,
             options=RenderOptions(operator_labels={"app.kubernetes.io/name": "serinus-operator"}),
@@ -120,6 +122,7 @@ class Process:
                 self.collector.last,
                 Scalers(connection, self.cache),
                 self.gateways,
+                self.routes,
             ),
             applier=Applier(fenced, self.cache),
             reporter=Reporter(fenced, self.cache, EventBook(), count=self.telemetry.rollouts.count),
@@ -133,22 +136,15 @@ class Process:
         kinds = (MODEL_DEPLOYMENT, *CHILDREN)
         self._handlers = {k.kind: h.fn for k, h in zip(kinds, registry._watching.get_all_handlers(), strict=True)}
         loop = asyncio.get_running_loop()
-        works = (self.resync.run(), self.fence.run(), self._work(), self._collect(), self._watch_gateways())
+        later = (self.queue.run, self.collector.run, self.gateways.run, self.routes.run)
+        works = (self.resync.run(), self.fence.run(), *(self._primed(run) for run in later))
         self.tasks = [loop.create_task(work) for work in works]
         self._seen: set[tuple[str, str, str]] = set()
         world.cluster.watchers.append(self._hear)
 
-    async def _work(self) -> None:
+    async def _primed(self, run: Callable[[], Awaitable[None]]) -> None:
         await self.resync.primed.wait()
-        await self.queue.run()
-
-    async def _watch_gateways(self) -> None:
-        await self.resync.primed.wait()
-        await self.gateways.run()
-
-    async def _collect(self) -> None:
-        await self.resync.primed.wait()
-        await self.collector.run()
+        await run()
 
     async def _load(self, pod: Manifest) -> LoadReport | None:
         self.scraped.append(pod["metadata"]["name"])

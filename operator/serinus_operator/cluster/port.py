@@ -49,13 +49,19 @@ NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"
 ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SCALED_OBJECT = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
 CHILDREN = (CONTROLLER_REVISION, DEPLOYMENT, SERVICE, POD, POD_DISRUPTION_BUDGET, NETWORK_POLICY, ENDPOINT_SLICE)
 """Kinds that carry our labels and are kept in the cache. Kubernetes' own EndpointSlices do too, from their Service."""
 SCALERS = (AUTOSCALER, SCALED_OBJECT)
 """Kinds that are listed now and then where they matter (`scalers.py`), and kept in the cache as well."""
-KINDS = {k.kind: k for k in (*CHILDREN, *SCALERS, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT, LEASE)}
+ROUTING = (HTTP_ROUTE, GATEWAY, GATEWAY_CLASS)
+"""Kinds of the Gateway API, which a cluster may lack. Routes of ours are listed where they matter (`routes.py`), and
+kept in the cache; the other two are other people's, and only read."""
+KINDS = {k.kind: k for k in (*CHILDREN, *SCALERS, *ROUTING, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT, LEASE)}
 
 
 def kind_of(manifest: Mapping[str, Any]) -> Kind:

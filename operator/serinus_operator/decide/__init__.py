@@ -25,7 +25,7 @@ from serinus_api.v1alpha1 import (
     unsupported_actions,
     unsupported_fields,
 )
-from serinus_operator.decide import canary, history, rest, scaling, traffic, zero
+from serinus_operator.decide import canary, history, rest, route, scaling, traffic, zero
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.rollout import advance
@@ -80,7 +80,7 @@ def _decided(
     sizing = held or scaling.size(subject, observation, memory.scaling, now)
     contested = sizing.finding is not None and sizing.finding.verdict.reason is Reason.REPLICA_OWNERSHIP_CONFLICT
     settled = refusal is None and not contested and not _rolls_out(subject, observation)
-    splits = canary.splits(subject.status)
+    splits = canary.splits(subject.status) and subject.spec.route is None
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled, splits=splits)
     sizing = rest.sized(subject, sizing, sleep, now)
     decision: Decision | None = None
@@ -93,7 +93,7 @@ def _decided(
     elif decision is None:
         decision = _classified(subject, observation, memory, now, sizing, default_image, local)
     found = {ConditionType.SCALING_ACTIVE: sizing.finding} if sizing.finding else {}
-    return replace(
+    decision = replace(
         rest.told(subject, decision, sizing),
         memory=replace(decision.memory, scaling=sizing.memory, zero=sleep.memory),
         scaling=sizing.status,
@@ -104,6 +104,7 @@ def _decided(
         findings={**decision.findings, **found},
         requeue_seconds=_sooner(decision.requeue_seconds, sizing),
     )
+    return route.told(subject, observation.route, memory.unrouted_since, decision, now)
 
 
 def _rolls_out(subject: Subject, observation: Observation) -> bool:

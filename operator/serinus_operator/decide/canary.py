@@ -27,14 +27,25 @@ from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.faults import FAULTS
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.happenings import happenings
-from serinus_operator.decide.persistence import course_of, with_course
+from serinus_operator.decide.persistence import GATEWAY, HTTP_ROUTE, course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.scaling import Sizing
 from serinus_operator.decide.sightings import Sightings, facts_of, kept, looked, remembered
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
-from serinus_operator.state import Decision, Finding, Happening, Health, Instant, Memory, Observation, Subject, Verdict
+from serinus_operator.state import (
+    Decision,
+    Finding,
+    Happening,
+    Health,
+    Instant,
+    Memory,
+    Observation,
+    Split,
+    Subject,
+    Verdict,
+)
 
 ENDED = (RolloutPhase.STABLE, RolloutPhase.ABORTED)
 SPLIT = (
@@ -44,7 +55,6 @@ SPLIT = (
     RolloutPhase.ABORTING,
     RolloutPhase.SUPERSEDING,
 )
-MECHANISM = "Gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,8 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     known = looked(known, observation, plan, now.monotonic)
     facts = facts_of(subject, observation, memory, known, plan, now.monotonic, size)
     course = advance(known.course, facts, plan)
-    status = with_course(subject.status, course, facts, MECHANISM if course.weight else None)
+    mechanism = GATEWAY if subject.spec.route is None else HTTP_ROUTE
+    status = with_course(subject.status, course, facts, mechanism if course.weight else None)
     told = happenings(
         known.course,
         course,
@@ -137,12 +148,22 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
         kept_sizes=kept_sizes(subject, observation, size),
         running=_running(observation, intent.entry, course, intent.sizes),
         entry=intent.entry,
+        split=split_of(course),
         copy=restored_copy(subject, observation),
         keep_records=history.names_of(listed) | {name for name in (course.previous,) if name},
         happenings=told,
         requeue_seconds=TICK_SECONDS,
     )
     return Driven(replace(subject, status=status), decision, told)
+
+
+def split_of(course: Course) -> Split | None:
+    """How an HTTPRoute divides the requests: the candidate is in it before it has a share, and until it has none.
+
+    After the promotion it has all of them, until the entry Service leads to it as well.
+    """
+    tried = course.candidate not in (None, course.stable)
+    return Split(course.candidate, course.weight) if course.candidate and (tried or course.weight) else None
 
 
 def _running(observation: Observation, entry: str | None, course: Course, sizes: Iterable[str]) -> tuple[str, ...]:

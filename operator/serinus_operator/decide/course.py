@@ -63,6 +63,8 @@ class Facts:
     """Whether the requests seen agree with it; None: too few."""
     splitter: bool = True
     """Whether there is anything that can split."""
+    armed: bool = True
+    """Whether the split knows the candidate, so that it may get a share."""
     quiet: bool = True
     """Nothing arrived at the candidate for two ticks."""
     previous_quiet: bool = True
@@ -113,7 +115,7 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     back leads to it.
     """
     spare = 0 if plan.strategy == "Recreate" else 100
-    given = course.weight if facts.applied is None else max(course.weight, facts.applied)
+    given = max(course.weight, _last_given(course, facts))
     kept = max(1, 100 - (0 if facts.applied is None else min(course.weight, course.step_weight, facts.applied)))
     table: dict[Phase, tuple[int, int]] = {
         Phase.PROVISIONING: (spare, _first_size(facts, plan, course)),
@@ -139,6 +141,15 @@ def entry_of(course: Course, facts: Facts) -> str | None:
     if present in (course.candidate, course.previous) and not facts.side(course.stable).ready:
         return present if facts.side(present).ready else course.stable
     return course.stable
+
+
+def _last_given(course: Course, facts: Facts) -> int:
+    """Percent that the candidate may still get. On the way back nobody who was given requests loses the pods for them
+    before no gateway gives any and none arrives; where that is not known, its step's share is taken for granted."""
+    going = course.phase in (Phase.ABORTING, Phase.SUPERSEDING) and course.candidate in facts.sides
+    if facts.applied is None:
+        return course.step_weight if going else 0
+    return max(facts.applied, 0 if facts.quiet or not going else 1)
 
 
 def _first_size(facts: Facts, plan: Plan, course: Course) -> int:

@@ -20,6 +20,10 @@ from serinus_operator.decide.course import Course, Facts
 from serinus_operator.decide.statistics import Interval
 
 PERSIST_SECONDS = 30
+GATEWAY, HTTP_ROUTE = "Gateway", "HTTPRoute"
+"""Who splits the requests."""
+BESIDE = "callers inside of the cluster, who use the Service, get the stable revision"
+"""Said while an HTTPRoute splits."""
 LARGEST = 1_000_000_000
 """What an end without a bound is written as."""
 
@@ -42,7 +46,7 @@ def course_of(status: ModelDeploymentStatus) -> Course:
         promoted=actions.promote or "",
         aborted=actions.abort or "",
         retried=actions.retry or "",
-        message=rollout.message or "",
+        message=(rollout.message or "").removesuffix(BESIDE).removesuffix("; "),
     )
 
 
@@ -66,7 +70,7 @@ def with_course(
         "mechanism": mechanism,
         "analysis": tuple(map(result_of, facts.evidence.shown)) or _last_verdicts(status, course),
         "held": HeldStatus(reason=course.held, since_seconds=_whole(course.held_seconds)) if course.held else None,
-        "message": course.message[:1024] or None,
+        "message": _message(course, mechanism),
     }
     return status.model_copy(
         update={
@@ -81,6 +85,12 @@ def with_course(
             ),
         }
     )
+
+
+def _message(course: Course, mechanism: str | None) -> str | None:
+    beside = BESIDE if mechanism == HTTP_ROUTE else ""
+    said = course.message[: 1024 - len("; ") - len(beside)]
+    return "; ".join(filter(None, (said, beside))) or None
 
 
 def _last_verdicts(status: ModelDeploymentStatus, course: Course) -> tuple[AnalysisResult, ...]:

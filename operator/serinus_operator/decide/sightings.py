@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentStatus, spec_hash
+from serinus_operator.decide import route
 from serinus_operator.decide.course import Course, Facts, Side
 from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.faults import Lapses, fault, observed
@@ -30,6 +31,9 @@ DIRECT_SECONDS = 5.0
 """The same for the old revision, to which kube-proxies may still lead."""
 LONGEST_SECONDS = 5 * TICK_SECONDS
 """A process that was stopped for longer has not watched anything meanwhile."""
+REFUSED_SECONDS, UNTAKEN_SECONDS = 2.5, 30.0
+"""So long an HTTPRoute may be refused, or its controller be silent, before nothing can be split any more. A refusal is
+often a moment's, of a Service that the controller has not heard of yet."""
 LEAST_SPLIT = 100
 SURE_PERCENT = 99.99
 """Of a share that is looked at every two seconds, for minutes."""
@@ -55,6 +59,8 @@ class Sightings:
     """What came while the present weight was applied, from one look at the pods to the next."""
     applied: int | None = None
     """The weight asked for, where it was applied at the last look."""
+    taken_at: float | None = None
+    """When the HTTPRoute was last seen to be taken as it is."""
     lapses: Lapses = field(default_factory=Lapses)
     applied_at: float = 0.0
     """When it was first seen to be: what a pod had counted before may have come under another."""
@@ -82,12 +88,13 @@ def _place(course: Course) -> tuple[object, ...]:
 
 def looked(sightings: Sightings, observation: Observation, plan: Plan, now: float) -> Sightings:
     """With one more look at the pods, and at what they answer, where there is an answer."""
-    sightings = replace(sightings, lapses=observed(sightings.lapses, observation, now))
+    taken_at = now if route.accepted(observation.route) else sightings.taken_at
+    sightings = replace(sightings, lapses=observed(sightings.lapses, observation, now), taken_at=taken_at)
     sample, course = observation.load, sightings.course
     if sample is None or sample.at <= sightings.looked_at:
         return replace(sightings, watch=watched(sightings.watch, course, plan, (), now))
     readings = readings_of(sample)
-    weight = applied(observation, course)
+    weight = applied(observation, sightings, now)
     arrived = weight is not None and 0 < weight == course.weight
     lasting = arrived and weight == sightings.applied
     split = record(sightings.split, readings, now)
@@ -126,18 +133,16 @@ def facts_of(
     subject: Subject, observation: Observation, memory: Memory, sightings: Sightings, plan: Plan, now: float, size: int
 ) -> Facts:
     """Everything that the machine looks at. `size`: pods that the whole demand needs."""
-    course, look = sightings.course, observation.gateways
-    quiet = {
-        name: now - sightings.called.get(name or "", sightings.began) for name in (course.candidate, course.previous)
-    }
+    course, routed = sightings.course, observation.route.parent is not None
     return Facts(
         wanted=wanted(subject, observation, course),
         sides={name: side(observation, name, size) for name in observation.workloads},
-        applied=applied(observation, course),
+        applied=applied(observation, sightings, now),
         verified=verified(sightings),
-        splitter=splitter(look, memory.zero),
-        quiet=quiet[course.candidate] >= QUIET_SECONDS,
-        previous_quiet=quiet[course.previous] >= DIRECT_SECONDS,
+        splitter=divides(observation, sightings, now) if routed else splitter(observation.gateways, memory.zero),
+        armed=not routed or route.knows(observation.route, course.candidate),
+        quiet=silence(sightings, course.candidate, now) >= QUIET_SECONDS,
+        previous_quiet=silence(sightings, course.previous, now) >= DIRECT_SECONDS,
         entry=observation.entry_revision,
         shortcut=_older(observation, course),
         failed=_failed(subject, observation, sightings, now),
@@ -161,6 +166,19 @@ def splitter(look: GatewayLook, memory: ZeroMemory) -> bool:
     return (bool(look.pods) or look.none_since is None) and memory.vain < OFTEN
 
 
+def divides(observation: Observation, sightings: Sightings, now: float) -> bool:
+    """Whether the HTTPRoute can split, as far as is known. Where it was never taken, a refusal counts at once."""
+    status, taken_at = route.condition(observation.route).status, sightings.taken_at
+    if status == "Unknown":
+        return now - (sightings.began if taken_at is None else taken_at) < UNTAKEN_SECONDS
+    return status == "True" or (taken_at is not None and now - taken_at < REFUSED_SECONDS)
+
+
+def silence(sightings: Sightings, revision: str | None, now: float) -> float:
+    """Seconds since a request was last seen at a revision, or since this process has looked."""
+    return now - sightings.called.get(revision or "", sightings.began)
+
+
 def wanted(subject: Subject, observation: Observation, course: Course) -> str | None:
     """The revision that the spec asks for, where it is one of those that the rollout knows."""
     asked = spec_hash(subject.spec)
@@ -177,8 +195,30 @@ def side(observation: Observation, name: str, size: int) -> Side:
     return Side(ready, min(100, 100 * ready // size) if size else 100)
 
 
-def applied(observation: Observation, course: Course) -> int | None:
-    """Percent that every ready gateway gives the candidate; None where they differ, do not say, or do not get all."""
+def applied(observation: Observation, sightings: Sightings, now: float) -> int | None:
+    """Percent that the HTTPRoute, or else every ready gateway, gives the candidate; None where that is not known."""
+    if observation.route.parent is not None:
+        return applied_by_route(observation, sightings, now)
+    return applied_by_gateways(observation, sightings.course)
+
+
+def applied_by_route(observation: Observation, sightings: Sightings, now: float) -> int | None:
+    """What the route says, once it was taken at its present generation.
+
+    Nobody has to take one that gives nothing away: where none comes to the candidate for long, none is given.
+    """
+    entry, given = observation.entry, route.share(observation.route)
+    if entry.proxied or entry.gateways:
+        return None  # on the way out of a split by the gateways
+    if given is not None and (observation.route.route is None or route.accepted(observation.route)):
+        return given
+    course = sightings.course
+    unused = not given and course.weight == 0 and silence(sightings, course.candidate, now) >= UNTAKEN_SECONDS
+    return 0 if unused else None
+
+
+def applied_by_gateways(observation: Observation, course: Course) -> int | None:
+    """What every ready gateway says; None where they differ, do not say, or do not get all of the requests."""
     entry, told = observation.entry, observation.gateways.told
     if not entry.proxied and not entry.gateways:
         return 0

@@ -126,7 +126,8 @@ class View:
     def toward(self, target: int) -> int:
         """The weight that may be asked for now on the way to `target`.
 
-        No pod of the candidate is ready, or nothing can split: 0. Up: all the way, once the candidate holds the target.
+        No pod of the candidate is ready, or nothing can split: 0. Up: all the way, once the candidate holds the target
+        and whoever splits knows it.
         Down: as far as stable holds the rest already.
         """
         weight, facts = self.course.weight, self.facts
@@ -134,5 +135,5 @@ class View:
         if not candidate.ready or not facts.splitter:
             return 0
         if target > weight:
-            return target if candidate.holds >= target else weight
+            return target if candidate.holds >= target and facts.armed else weight
         return max(target, min(weight, 100 - stable.holds))

@@ -145,6 +145,7 @@ class Instance:
             self.collector.last,
             Scalers(self.cluster, cache),
             self.gateways,
+            routes=None,
         )
         reconciler = Reconciler(
             settings=settings,

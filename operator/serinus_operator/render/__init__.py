@@ -9,6 +9,7 @@ from serinus_operator.render.network import entry_service, gateway_slices, revis
 from serinus_operator.render.policy import disruption_budget, metrics_policy
 from serinus_operator.render.preflight import preflight_pod
 from serinus_operator.render.record import model_copy, record_manifest
+from serinus_operator.render.route import routes
 from serinus_operator.render.scaler import scaler
 from serinus_operator.render.workload import deployment
 from serinus_operator.state import Decision, Manifest, Observation, RenderOptions, RevisionRecord, Subject
@@ -38,6 +39,7 @@ def render(
         manifests += gateway_slices(subject, decision.traffic)
     if decision.entry:
         manifests.append(entry_service(subject, decision.entry, proxied=decision.traffic.proxied))
+    manifests += routes(subject, decision, observation.route)
     if decision.running:
         manifests += [disruption_budget(subject), metrics_policy(subject, options)]
     stable = decision.status.stable_revision

@@ -74,7 +74,8 @@ async def test_hold_and_its_end_are_told() -> None:
         assert 'phase="Held"} 1.0' in metrics(world)
         plane.add_gateway("gateway-2", "10.9.0.3")
         await world.until(lambda: bool(events(world, "RolloutResumed")), within=60)
-        plane.lost.clear()  # what came in these seconds died with the gateways
+        await world.advance(1)  # until every kube-proxy has forgotten the gateways that are gone
+        plane.lost.clear()  # what came in these seconds died with them
 
 
 async def test_restart_tells_the_present_step_under_its_name_and_counts_nothing_twice() -> None:

@@ -103,7 +103,6 @@ async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: Worl
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("spec.rollout.shadow", {"rollout": {"shadow": {"percent": 5}}}),
     ("spec.rollout.strategy: Recreate", {"rollout": {"strategy": "Recreate"}}),
-    ("spec.route", {"route": {"gatewayRef": {"name": "public"}}}),
     ("spec.runtime.batching", {"runtime": {"batching": {"maxBatchSize": 8}}}),
 ]
 
@@ -140,7 +139,7 @@ async def test_stable_revision_is_restored_while_a_field_is_not_supported(world:
 
 
 async def test_new_model_with_an_unsupported_field_makes_nothing(world: World) -> None:
-    world.apply(model(route={"gatewayRef": {"name": "public"}}))
+    world.apply(model(rollout={"shadow": {"percent": 5}}))
     await world.until(lambda: world.says("Ready", "False", "NotSupported"))
     await world.advance(60)
     assert world.children() == []

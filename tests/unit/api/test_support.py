@@ -51,6 +51,7 @@ SUPPORTED = (
     "spec.rollout.bakeSeconds",
     "spec.rollout.revisionHistoryLimit",
     "spec.validation",
+    "spec.route",
 )
 """Fields that work. A field of the schema is below one of these or below one of NOT_YET; a new one must choose."""
 

@@ -9,7 +9,7 @@ import yaml
 from serinus_api import gateway, names
 from serinus_api.runtime import ModelSource
 from serinus_gateway.settings import Settings as GatewaySettings
-from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, EVENT, MODEL_DEPLOYMENT, SCALERS
+from serinus_operator.cluster.port import CHILDREN, CONFIG_MAP, EVENT, MODEL_DEPLOYMENT, ROUTING, SCALERS
 from serinus_operator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,7 +64,7 @@ def test_operator_understands_the_labels_as_the_chart_writes_them() -> None:
 
 def test_rights_cover_the_kinds_that_the_operator_knows_and_no_others() -> None:
     plain = {resource for resource in rules() if "/" not in resource}
-    assert plain == {kind.resource for kind in (*CHILDREN, *SCALERS, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT)}
+    assert plain == {kind.resource for kind in (*CHILDREN, *SCALERS, *ROUTING, MODEL_DEPLOYMENT, CONFIG_MAP, EVENT)}
     assert {resource for resource in rules() if "/" in resource} == {
         "deployments/scale.apps",
         f"{names.PLURAL}/status.{names.GROUP}",
