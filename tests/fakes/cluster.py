@@ -22,6 +22,7 @@ from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    HTTP_ROUTE,
     KINDS,
     LEASE,
     MODEL_DEPLOYMENT,
@@ -36,7 +37,7 @@ Address = tuple[str, str, str]
 Watcher = Callable[[str, Manifest], None]
 OPERATOR = "serinus-operator"
 SPEC_FIELDS = frozenset(field.alias or name for name, field in ModelDeploymentSpec.model_fields.items())
-WITH_GENERATION = (DEPLOYMENT.kind, MODEL_DEPLOYMENT.kind)
+WITH_GENERATION = (DEPLOYMENT.kind, MODEL_DEPLOYMENT.kind, HTTP_ROUTE.kind)
 
 
 @dataclass(frozen=True, slots=True)

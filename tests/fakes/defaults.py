@@ -19,7 +19,13 @@ DECIMAL: dict[str, Decimal | int] = {"m": Decimal("0.001"), "k": 1000, "M": 10**
 def defaulted(manifest: Manifest) -> Manifest:
     """A copy with the API server's additions."""
     made = clone(manifest)
-    add = {"Deployment": _deployment, "Pod": _pod_object, "Service": _service, "NetworkPolicy": _network_policy}
+    add = {
+        "Deployment": _deployment,
+        "Pod": _pod_object,
+        "Service": _service,
+        "NetworkPolicy": _network_policy,
+        "HTTPRoute": _http_route,
+    }
     if made["kind"] in add:
         add[made["kind"]](made)
     return made
@@ -103,6 +109,24 @@ def _network_policy(manifest: Manifest) -> None:
             for selector in peer.values():
                 if selector.get("matchLabels") == {}:
                     del selector["matchLabels"]
+
+
+def _http_route(manifest: Manifest) -> None:
+    """The defaults in the CRD of the Gateway API 1.6, for what we render of it."""
+    for parent in manifest["spec"].get("parentRefs", ()):
+        parent.setdefault("group", "gateway.networking.k8s.io")
+        parent.setdefault("kind", "Gateway")
+    for rule in manifest["spec"].setdefault("rules", [{}]):
+        for match in rule.setdefault("matches", [{}]):
+            path = match.setdefault("path", {})
+            path.setdefault("type", "PathPrefix")
+            path.setdefault("value", "/")
+            for header in match.get("headers", ()):
+                header.setdefault("type", "Exact")
+        for backend in rule.get("backendRefs", ()):
+            backend.setdefault("group", "")
+            backend.setdefault("kind", "Service")
+            backend.setdefault("weight", 1)
 
 
 def quantity(text: str) -> str:

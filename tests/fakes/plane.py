@@ -177,14 +177,17 @@ class Plane:
         """What kube-proxy knows behind its Service: `pod`, `gateway`, both, or nothing."""
         return {kind for kind, _ in self._views.get(model, ())}
 
-    async def send(self, model: str, *, counted: bool = True) -> bool:
-        """To one of the addresses that kube-proxy knows."""
-        view = self._views.get(model, ())
+    async def send(self, model: str, *, counted: bool = True, service: str = "", split: bool = False) -> bool:
+        """To one of the addresses that kube-proxy knows, of the model's Service or of one of its revisions.
+
+        `split`: whoever sends it has split the requests, and has marked it so.
+        """
+        view = self._views.get(service or model, ())
         if not view:
             return self._loses(model, "connection refused: no address", counted)
         kind, name = self._random.choice(view)
         if kind == "pod":
-            return await self._work(model, name, counted)
+            return await self._work(model, name, counted, split=split)
         gateway = self._gateway(name)
         if gateway is None or not gateway.answers:
             return self._loses(model, f"gateway {name} does not answer", counted)
