@@ -2,8 +2,9 @@
 
 `input.yaml` holds the ModelDeployment as the API server keeps it (`model`), for an update the spec that serves now
 (`stable`), and the decision in words: which revisions run (`new`, `stable`), which one takes the traffic (`entry`) and
-is stable (`serves`), whether a record, a copy of the model and a preflight pod are to be made, and the digest of the
-golden requests that were read (`golden`). `make golden` writes `expected.yaml`: read the diff.
+is stable (`serves`), whether a record, a copy of the model and a preflight pod are to be made, the digest of the
+golden requests that were read (`golden`), and the percentage that an HTTPRoute gives to the new one (`split`).
+`features` are those of the Gateway's class. `make golden` writes `expected.yaml`: read the diff.
 """
 
 import copy
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.fakes.defaults import defaulted
 from tests.golden.pod_security import pods_of, violations
 
 from serinus_api import names
@@ -21,6 +23,7 @@ from serinus_api.v1alpha1 import ModelDeployment, ModelDeploymentSpec, spec_hash
 from serinus_operator.cluster.port import kind_of
 from serinus_operator.decide.validation import asked_of
 from serinus_operator.observe import read_subject
+from serinus_operator.places import RouteLook
 from serinus_operator.render import render
 from serinus_operator.render.record import read_record, record_manifest
 from serinus_operator.state import (
@@ -35,6 +38,7 @@ from serinus_operator.state import (
     RenderOptions,
     RevisionRecord,
     SourceState,
+    Split,
     Subject,
     Verdict,
 )
@@ -91,6 +95,7 @@ def rendered(given: dict[str, Any]) -> tuple[Manifest, ...]:
         replicas=wish.get("replicas", 1),
         running=tuple(revisions[word] for word in wish.get("running", ())),
         entry=revisions[wish["entry"]] if "entry" in wish else None,
+        split=Split(revisions["new"], wish["split"]) if "split" in wish else None,
         record=intent if wish.get("record") else None,
         copy=Copy(record.name, copied["key"], copied["data"].encode()) if copied else None,
         preflight=PreflightIntent(
@@ -103,7 +108,11 @@ def rendered(given: dict[str, Any]) -> tuple[Manifest, ...]:
         if wish.get("preflight")
         else None,
     )
-    observation = Observation(records=records, workloads={}, preflight=None, entry_revision=None, source=None)
+    features = frozenset(given["features"]) if "features" in given else None
+    route = RouteLook(parent=("infra", "public"), features=features)
+    observation = Observation(
+        records=records, workloads={}, preflight=None, entry_revision=None, source=None, route=route
+    )
     return render(subject, decision, observation, OPTIONS)
 
 
@@ -152,6 +161,12 @@ def test_selectors_never_match_a_preflight_pod() -> None:
         assert selectors
         assert all(selector[names.LABEL_ROLE] == names.ROLE_SERVING for selector in selectors)
         assert not any(selector.items() <= labels.items() for selector in selectors for labels in pods)
+
+
+def test_routes_bear_every_default_of_the_gateway_api() -> None:
+    routes = [m for name in CASES for m in rendered(case(name)) if m["kind"] == "HTTPRoute"]
+    assert len(routes) > 1
+    assert [defaulted(route) for route in routes] == routes
 
 
 def test_template_of_a_revision_does_not_depend_on_the_rest_of_the_spec() -> None:

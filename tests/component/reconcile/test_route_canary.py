@@ -50,6 +50,20 @@ async def test_backends_stay_the_same_from_the_first_weight_to_the_last() -> Non
         assert all(names == {"iris", second} for names in in_it)
 
 
+async def test_candidate_gets_nothing_before_the_gateway_knows_its_service() -> None:
+    async with served() as (world, _, outside, first, _):
+        outside.silent = True
+        world.apply(in_steps(model=TWO))
+        await world.until(lambda: phase(world) == "Stepping", within=60)
+        await world.advance(10)
+        (second,) = set(world.deployments()) - {first}
+        assert weights(world) == {"iris": 100, second: 0}
+        assert weight(world) == 0
+        outside.silent = False
+        outside.sync()
+        await world.until(lambda: weight(world) == 5, within=20)
+
+
 async def test_bad_candidate_is_taken_back_by_the_route() -> None:
     async with served() as (world, plane, _, first, seen):
         world.apply(in_steps(model=TWO))
