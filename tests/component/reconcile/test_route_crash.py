@@ -47,7 +47,8 @@ async def play(kill: tuple[int, str] | None = None, *, bad: bool = False) -> End
             within=300,
         )
         await world.until(lambda: world.deployments() == [world.entry()] == [first if bad else SECOND], within=300)
-        await world.until(lambda: f"Service {SECOND if bad else first}" not in world.children())
+        gone = f"ConfigMap {SECOND}" if bad else f"Service {first}"  # what goes last
+        await world.until(lambda: gone not in world.children())
         await world.until(lambda: weights(world) == {"iris": 100} and (bad or world.is_ready()))
         calls = world.requests
         asking.cancel()
