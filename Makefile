@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTHON ?= python3
 E2E_ARGS ?=
 E2E_WORKERS ?= 6
-E2E_IMAGES := $(if $(and $(SERINUS_OPERATOR_IMAGE),$(SERINUS_RUNTIME_IMAGE)),,images)
+E2E_IMAGES := $(if $(and $(SERINUS_OPERATOR_IMAGE),$(SERINUS_RUNTIME_IMAGE)),,images envoy-gateway)
 TEST_ARGS ?=
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet
@@ -72,6 +72,10 @@ cluster-down: $(READY) ## Take that cluster down, leaving no trace
 .PHONY: images
 images: $(READY) ## Build the operator, runtime and gateway images, and import them into the cluster when one is up
 	@$(BIN)/python -m dev.images
+
+.PHONY: envoy-gateway
+envoy-gateway: $(READY) ## Build Envoy Gateway from its Go module for the tests, and import it into the cluster when one is up
+	@$(BIN)/python -m dev.envoy_gateway
 
 .PHONY: e2e
 e2e: cluster $(E2E_IMAGES) ## End-to-end tests on that cluster, installed with Helm

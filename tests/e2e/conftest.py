@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import pytest
 from dev.cluster.api import kubeconfig
 from dev.cluster.console import ClusterError
+from tests.e2e.harness import envoy_gateway
 from tests.e2e.harness.figures import Figures, table, totals
 from tests.e2e.harness.helm import Images
 from tests.e2e.harness.invariants import Watcher
@@ -40,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_operator: brings its own operator, after those that share one")
     config.addinivalue_line(
-        "markers", "own_node: needs the node or the audit log of our own cluster (harness/needs.py)"
+        "markers", "own_node: needs the node, the images or the audit log of our own cluster (harness/needs.py)"
     )
     config.addinivalue_line("markers", "own_crd: its release owns the CRD and changes it; alone on the cluster")
     config.addinivalue_line("markers", "long: waits for minutes; begins first")
@@ -183,6 +184,7 @@ def remove_leftovers(told: dict[str, Any]) -> None:
     """The shared operator and the namespaces of this run."""
     world = World(Path(told["folder"]), Images(told["operator"], told["runtime"], told["gateway"]), told["seed"])
     world.uninstall_main()
+    envoy_gateway.uninstall(world)
     world.kubectl.try_("delete", "namespaces", "-l", f"{RUN_LABEL}={world.run_name}", "--wait=false")
     world.kubectl.try_("delete", "persistentvolumes", "-l", f"{RUN_LABEL}=volume", "--wait=false")
     world.close()

@@ -25,6 +25,8 @@ GROUPS = {
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "apiservices": "apis/apiregistration.k8s.io/v1",
     "customresourcedefinitions": "apis/apiextensions.k8s.io/v1",
+    "httproutes": "apis/gateway.networking.k8s.io/v1",
+    "gateways": "apis/gateway.networking.k8s.io/v1",
 }
 CHILDREN = (
     "deployments",

@@ -161,10 +161,15 @@ class Model:
         return f"http://{service['spec']['clusterIP']}"
 
     def probe(
-        self, rate: float = 4.0, *, tensor: Mapping[str, Any] | None = None, deadline: float = DEADLINE_SECONDS
+        self,
+        rate: float = 4.0,
+        *,
+        url: str = "",
+        tensor: Mapping[str, Any] | None = None,
+        deadline: float = DEADLINE_SECONDS,
     ) -> Prober:
-        """A prober on the Service, from the host; `deadline` for each request in seconds."""
+        """A prober on the Service, or on another `url`, from the host; `deadline` for each request in seconds."""
         history = self.folder / f"{self.namespace}-{self.name}-{time.time_ns():x}.jsonl"
         name = self.live()["spec"]["model"].get("name", self.name)
         more = {"tensor": dict(tensor)} if tensor else {}
-        return Prober(self.url, name, rate=rate, history=history, deadline=deadline, **more)
+        return Prober(url or self.url, name, rate=rate, history=history, deadline=deadline, **more)
