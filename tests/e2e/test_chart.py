@@ -50,7 +50,10 @@ CASES: dict[str, dict[str, Any]] = {
         },
         "serviceAccount": {"name": "serinus", "annotations": {"example.com/role": "none"}},
         "rbac": {"userRoles": False},
-        "metrics": {"serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}}},
+        "metrics": {
+            "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
+            "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        },
         "networkPolicy": {
             "enabled": True,
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
