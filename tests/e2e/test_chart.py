@@ -211,6 +211,7 @@ def test_chart_packs_without_a_stray_file(tmp_path: Path) -> None:
     assert {p for p in packed if not p.startswith("templates/")} == {
         "Chart.yaml",
         "README.md",
+        "files/alerts.yaml",
         "files/crd.yaml",
         "values.schema.json",
         "values.yaml",
