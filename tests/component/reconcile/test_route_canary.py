@@ -1,12 +1,14 @@
 """A candidate that gets its requests by the weights of an HTTPRoute, which a Gateway takes late, or not at all."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.component.reconcile.routed import DRIFTS, ROUTE, applied, edited, in_steps, route, served
-from tests.component.reconcile.test_canary import TWO, phase, size, weight
+from tests.component.reconcile.routed import DRIFTS, ROUTE, applied, attached, edited, in_steps, route, served
+from tests.component.reconcile.test_canary import TWO, canary, phase, size, weight
 from tests.fakes.outside import INFRA, backends, gateway, weights
+from tests.fakes.plane import Plane
 from tests.fakes.world import model
 
 from serinus_operator.cluster.port import GATEWAY, HTTP_ROUTE, SERVICE, Manifest
@@ -201,3 +203,39 @@ async def test_candidates_pods_stay_until_the_data_plane_has_let_go_of_them() ->
         outside.stuck = False
         outside.sync()
         await world.until(lambda: second not in world.deployments(), within=30)
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["comes", "goes"])
+async def test_route_that_comes_or_goes_in_a_step_changes_who_splits_and_no_request_is_lost(comes: bool) -> None:
+    async with attached(gateways=2) as (world, plane, outside):
+        before, after = (canary, in_steps) if comes else (in_steps, canary)
+        world.apply(before())
+        first = await world.ready()
+        await world.until(lambda: plane.leads_to("iris") == {"pod"})
+        world.apply(before(model=TWO))
+        await world.until(lambda: weight(world) == 25 == applied(world), within=200)
+        seen: list[int] = []
+        world.cluster.watchers.append(lambda *_: seen.append(weight(world)))
+        asking = asyncio.ensure_future(asked(plane))
+        world.apply(after(model=TWO))
+        mechanism = "HTTPRoute" if comes else "Gateway"
+        await world.until(
+            lambda: world.status()["rollout"].get("mechanism") == mechanism and applied(world) == 25, within=60
+        )
+        assert phase(world) == "Stepping"
+        await world.until(lambda: world.status()["stableRevision"] != first, within=400)
+        await world.ready(within=60)
+        await world.until(lambda: world.status()["scaling"]["traffic"] == "Direct")
+        assert (world.object(HTTP_ROUTE, "iris") is not None) is comes
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert not plane.lost, plane.lost[:5]
+        assert set(outside.rules) == ({"iris"} if comes else set())
+        assert set(seen) >= {50, 100}
+
+
+async def asked(plane: Plane) -> None:
+    """Requests from inside, one after the other."""
+    while True:
+        await plane.request()
+        await asyncio.sleep(0.05)

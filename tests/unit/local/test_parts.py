@@ -211,10 +211,13 @@ def test_fields_of_a_cluster_are_named() -> None:
     secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
     runtime = {"image": "other:1", "tolerations": [{"operator": "Exists"}], "env": [secret], "affinity": {"a": 1}}
     steps = {"strategy": "Canary", "steps": [{"weight": 25}]}  # which local mode can do
-    spec = ModelDeploymentSpec.model_validate({"model": {"uri": "file:///a"}, "runtime": runtime, "rollout": steps})
+    route = {"gatewayRef": {"name": "public"}}
+    given = {"model": {"uri": "file:///a"}, "runtime": runtime, "rollout": steps, "route": route}
+    spec = ModelDeploymentSpec.model_validate(given)
     assert fields_without_cluster(spec, "serinus-runtime:1") == (
         "spec.runtime.image",
         "spec.runtime.tolerations",
         "spec.runtime.affinity",
         "spec.runtime.env[0].valueFrom.secretKeyRef",
+        "spec.route",
     )
