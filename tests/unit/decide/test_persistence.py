@@ -11,7 +11,16 @@ from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase
 from serinus_operator.decide.analysis import Judgement, Outcome
 from serinus_operator.decide.course import Course, Facts
 from serinus_operator.decide.gate import Evidence
-from serinus_operator.decide.persistence import PERSIST_SECONDS, course_of, failures_of, result_of, with_course
+from serinus_operator.decide.persistence import (
+    BESIDE,
+    GATEWAY,
+    HTTP_ROUTE,
+    PERSIST_SECONDS,
+    course_of,
+    failures_of,
+    result_of,
+    with_course,
+)
 from serinus_operator.decide.statistics import Interval
 
 WORDS = st.sampled_from(["", "n1", "full/n2"])
@@ -98,3 +107,19 @@ def test_failures_in_a_row_survive_a_restart() -> None:
     rollout = with_course(ModelDeploymentStatus(), Course(), facts).rollout
     assert rollout
     assert failures_of(rollout.analysis) == {"errors": 2}
+
+
+def test_what_is_said_of_callers_inside_does_not_become_part_of_the_course() -> None:
+    course = Course("s", RolloutPhase.STEPPING, "c", attempt=1, step_weight=5, weight=5, message="watched for 60 s")
+    status = ModelDeploymentStatus()
+    for _ in range(3):
+        status = with_course(status, course, Facts("c"), HTTP_ROUTE)
+        assert status.rollout
+        assert status.rollout.message == f"watched for 60 s; {BESIDE}"
+        assert course_of(status).message == "watched for 60 s"
+    silent = with_course(status, replace(course, message=""), Facts("c"), HTTP_ROUTE)
+    assert silent.rollout
+    assert (silent.rollout.message, course_of(silent).message) == (BESIDE, "")
+    by_gateway = with_course(status, course, Facts("c"), GATEWAY)
+    assert by_gateway.rollout
+    assert by_gateway.rollout.message == "watched for 60 s"
