@@ -27,6 +27,7 @@ from serinus_operator.cluster.port import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    GATEWAY_CLASS,
     MODEL_DEPLOYMENT,
     POD,
     Kind,
@@ -320,6 +321,12 @@ async def test_list_in_namespaced_mode_asks_each_namespace_and_never_the_cluster
     namespaced = KubernetesCluster(wired.cluster._api, lambda *_: None, ("a", "b"))
     assert await namespaced.list(POD, None, {}) == []
     assert [r.path for r in wired.server.asked] == ["/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods"]
+
+
+async def test_object_of_the_whole_cluster_is_read_without_a_namespace(wired: Wired) -> None:
+    wired.server.answer = gives({"metadata": {"name": "eg"}})
+    assert await wired.cluster.get(GATEWAY_CLASS, "", "eg")
+    assert [r.path for r in wired.server.asked] == ["/apis/gateway.networking.k8s.io/v1/gatewayclasses/eg"]
 
 
 async def test_apply_carries_manager_identity_and_version(wired: Wired) -> None:
