@@ -59,8 +59,8 @@ def test_excess_never_says_more_than_the_two_values_do(
     ours: tuple[int, int], theirs: tuple[int, int], factor: float, confidence: int
 ) -> None:
     z = deviations(confidence)
-    most = ours[0] / ours[1] - factor * theirs[0] / theirs[1]
-    assert excess(share(*ours, z), share(*theirs, z), factor) <= most + 1e-12, "but for the last digit of a float"
+    apart = ours[0] / ours[1] - factor * (theirs[0] / theirs[1])
+    assert excess(share(*ours, z), share(*theirs, z), factor) <= apart
 
 
 def histogram(values: np.ndarray) -> list[int]:
