@@ -14,10 +14,9 @@ So does one that answers what cannot be: pods run what their users brought, and 
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from serinus_api.runtime import LATENCY_BUCKETS, LoadReport
-from serinus_operator.loads import History, LoadSample, PodPast, Point
+from serinus_operator.loads import Demand, History, LoadSample, PodPast, Point
 
 TICK_SECONDS = 2.0
 """The pods of a model that is awake are asked this often."""
@@ -27,19 +26,6 @@ SHORTEST_SECONDS = TICK_SECONDS / 2
 """Between two answers of a pod lies at least this: a clock of its own that hardly moves makes no endless rate."""
 MOST = 1e15
 """No figure of a pod is larger; what is can overflow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """Averages over one window."""
-
-    concurrency: float
-    arrivals: float
-    """Requests per second."""
-    cores: float | None
-    """Processors in use; None where no pod says."""
-    p95_seconds: float | None
-    """None without an answered request."""
 
 
 def is_sane(report: LoadReport) -> bool:
@@ -83,6 +69,8 @@ def demand(history: History, now: float, seconds: float) -> Demand | None:
         arrivals=_mean(p.arrivals for p in points),
         cores=_mean(cores) if cores else None,
         p95_seconds=percentile([p.answers for p in points if p.answers is not None], 0.95),
+        requests=sum(p.arrivals for p in points) * TICK_SECONDS,
+        matched=_mean(p.matched for p in points),
     )
 
 
@@ -130,6 +118,7 @@ def _past(before: PodPast | None, report: LoadReport, at: float, looked_at: floa
         busy=(report.busy_seconds - (last.busy_seconds if last else 0.0)) / seconds,
         arrivals=max(0, _received(report) - (_received(last) if last else 0)) / seconds,
         cores=cores,
+        matched=max(0, report.arrivals.get("match", 0) - (last.arrivals.get("match", 0) if last else 0)) / seconds,
         answers=_since(last.latency_counts if last else None, report.latency_counts),
     )
 
@@ -157,6 +146,7 @@ def _point(sample: LoadSample, pods: dict[str, PodPast], *, silent: int) -> Poin
         cores=sum(cores) if cores else None,
         answers=tuple(map(sum, zip(*fresh, strict=True))) if fresh else None,
         silent=silent,
+        matched=sum(past.matched for past in pods.values()),
     )
 
 

@@ -16,6 +16,7 @@ from serinus_operator.decide.faults import Lapses, fault, observed
 from serinus_operator.decide.persistence import failures_of
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.readings import reading_of
+from serinus_operator.decide.shares import Needs
 from serinus_operator.decide.statistics import deviations, share
 from serinus_operator.decide.watch import Watch, begun, evidence_of, sides_of, watched
 from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, record
@@ -123,16 +124,22 @@ def _counted(sightings: Sightings, sample: LoadSample) -> Sightings:
 
 
 def facts_of(
-    subject: Subject, observation: Observation, memory: Memory, sightings: Sightings, plan: Plan, now: float, size: int
+    subject: Subject,
+    observation: Observation,
+    memory: Memory,
+    sightings: Sightings,
+    plan: Plan,
+    now: float,
+    needs: Needs,
 ) -> Facts:
-    """Everything that the machine looks at. `size`: pods that the whole demand needs."""
+    """Everything that the machine looks at."""
     course, look = sightings.course, observation.gateways
     quiet = {
         name: now - sightings.called.get(name or "", sightings.began) for name in (course.candidate, course.previous)
     }
     return Facts(
         wanted=wanted(subject, observation, course),
-        sides={name: side(observation, name, size) for name in observation.workloads},
+        sides={name: side(observation, name, needs, course) for name in observation.workloads},
         applied=applied(observation, course),
         verified=verified(sightings),
         splitter=splitter(look, memory.zero),
@@ -171,10 +178,10 @@ def wanted(subject: Subject, observation: Observation, course: Course) -> str | 
     return None
 
 
-def side(observation: Observation, name: str, size: int) -> Side:
+def side(observation: Observation, name: str, needs: Needs, course: Course) -> Side:
     """What a revision's ready pods can take."""
     ready = observation.workloads[name].ready
-    return Side(ready, min(100, 100 * ready // size) if size else 100)
+    return Side(ready, needs.holds(name, ready, tried=name == course.candidate != course.stable))
 
 
 def applied(observation: Observation, course: Course) -> int | None:
