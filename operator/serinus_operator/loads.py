@@ -50,6 +50,8 @@ class PodPast:
     """Requests answered since the time before, by latency bucket."""
     matched: float = 0.0
     """Of the arrivals, those that a header match sent."""
+    rated: bool = True
+    """Whether anything is known of the time before; without it only what it says of this moment counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class Point:
     """Ready pods that did not answer."""
     matched: float = 0.0
     """Of the arrivals, those that a header match sent."""
+    rated: bool = True
+    """Whether the arrivals of all pods are known, so that what is borne is borne for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,11 @@ class RolloutPhase(StrEnum):
     ABORTED = "Aborted"
     SUPERSEDING = "Superseding"
 
+    @property
+    def ended(self) -> bool:
+        """Whether no candidate is on its way, and none that was promoted is watched."""
+        return self in (RolloutPhase.STABLE, RolloutPhase.ABORTED)
+
 
 class RolloutStatus(ApiModel):
     """The rollout under way, or the last one."""
@@ -290,7 +295,7 @@ class ScalingStatus(ApiModel):
     """When the state last changed."""
     desired_replicas: Replicas = 0
     """Pods wanted. During a rollout in steps those with which the stable revision could take every request."""
-    sides: Annotated[tuple[SideStatus, ...], Field(max_length=3, json_schema_extra=ATOMIC)] = ()
+    sides: Annotated[tuple[SideStatus, ...], Field(max_length=3, json_schema_extra=ATOMIC)] | None = None
     """During a rollout in steps: what each revision shall have of it."""
     ready_replicas: Replicas = 0
     """Pods that answer."""

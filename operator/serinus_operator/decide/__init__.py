@@ -100,7 +100,7 @@ def _decided(
     return replace(
         rest.told(subject, decision, sizing),
         memory=replace(decision.memory, scaling=remembered.stable, sides=remembered.others, zero=sleep.memory),
-        scaling=sizing.status and sizing.status.model_copy(update={"sides": shown}),
+        scaling=sizing.status and sizing.status.model_copy(update={"sides": shown or None}),
         traffic=sleep.traffic,
         leaving_pods=remembered.leaving,
         happenings=told or decision.happenings,

@@ -38,7 +38,6 @@ from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
 from serinus_operator.state import Decision, Finding, Happening, Health, Instant, Memory, Observation, Subject, Verdict
 
-ENDED = (RolloutPhase.STABLE, RolloutPhase.ABORTED)
 SPLIT = (
     RolloutPhase.STEPPING,
     RolloutPhase.HELD,
@@ -64,7 +63,7 @@ class Driven:
 
 def under_way(status: ModelDeploymentStatus) -> bool:
     """Whether a candidate is on its way in steps, or one that was promoted is still watched."""
-    return status.rollout is not None and status.rollout.phase not in ENDED
+    return status.rollout is not None and not status.rollout.phase.ended
 
 
 def splits(status: ModelDeploymentStatus) -> bool:
@@ -123,7 +122,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
         cause=failure_of(course),
         fresh=not isinstance(memory.canary, Sightings),
     )
-    if course.phase in ENDED:
+    if course.phase.ended:
         return Driven(replace(subject, status=_ended(subject, observation, status, course, now)), None, told)
     intent = intent_of(course, facts, plan)
     candidate = course.candidate if course.candidate != course.stable else None
@@ -154,7 +153,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
 def _sides(subject: Subject, needs: Needs, percents: Mapping[str, int], course: Course) -> tuple[SideStatus, ...]:
     """What each revision shall have, and why."""
     scaling = subject.status.scaling
-    before = {side.name: side for side in scaling.sides} if scaling else {}
+    before = {side.name: side for side in scaling.sides or ()} if scaling else {}
     return tuple(
         needs.side(name, percent, before.get(name), tried=name not in (course.stable, course.previous))
         for name, percent in percents.items()

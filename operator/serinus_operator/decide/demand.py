@@ -57,12 +57,17 @@ def fold(history: History, sample: LoadSample, revision: str, keep_seconds: floa
     return History(sample.at, pods, points)
 
 
-def demand(history: History, now: float, seconds: float) -> Demand | None:
-    """The averages over the last `seconds`, at least over the last look; None where nothing is known any more."""
+def demand(history: History, now: float, seconds: float, *, rated: bool = False) -> Demand | None:
+    """The averages over the last `seconds`, at least over the last look; None where nothing is known any more.
+
+    `rated`: only over looks at which the arrivals of all pods were known, so that both speak of the same requests.
+    """
     if not history.points or now - history.points[-1].at > STALE_SECONDS:
         return None
     begin = history.points[-1].at - max(seconds, TICK_SECONDS)
-    points = [point for point in history.points if point.at > begin]
+    points = [point for point in history.points if point.at > begin and (point.rated or not rated)]
+    if not points:
+        return None
     cores = [point.cores for point in points if point.cores is not None]
     return Demand(
         concurrency=max(_mean(p.waiting for p in points), _mean(p.busy for p in points)),
@@ -107,7 +112,7 @@ def _past(before: PodPast | None, report: LoadReport, at: float, looked_at: floa
     else:
         seconds = since
     if not math.isfinite(seconds) or seconds <= 0 or (last is None and before is None and not young):
-        return PodPast(at, report)
+        return PodPast(at, report, rated=False)
     seconds = max(seconds, SHORTEST_SECONDS)
     cores = None
     if report.cpu_seconds is not None:
@@ -147,6 +152,7 @@ def _point(sample: LoadSample, pods: dict[str, PodPast], *, silent: int) -> Poin
         answers=tuple(map(sum, zip(*fresh, strict=True))) if fresh else None,
         silent=silent,
         matched=sum(past.matched for past in pods.values()),
+        rated=all(past.rated for past in pods.values()),
     )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from serinus_operator.decide import canary, metrics, replicas, scaling, zero
+from serinus_operator.decide.demand import demand
 from serinus_operator.decide.metrics import Windows
 from serinus_operator.decide.scaling import (
     Sizing,
@@ -158,8 +159,9 @@ def _look(subject: Subject, observation: Observation, memory: ScalingMemory | No
         observation = replace(observation, load=replace(load, held=0))
     memory = looked(spec, observation, memory or fresh(name, workload, now), now)
     seen = metrics.windows(spec, memory.history, now.monotonic)
-    enough = seen is not None and seen.stable.requests >= ENOUGH_REQUESTS
-    sample = seen.stable if seen and enough else memory.whole.sample if memory.whole else None
+    sample = demand(memory.history, now.monotonic, spec.stable_window_seconds, rated=True)
+    if sample is None or sample.requests < ENOUGH_REQUESTS:
+        sample = memory.whole.sample if memory.whole else None
     return _Look(memory, seen, sample, workload.ready)
 
 
