@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.unit.decide.loading import NOTHING
 from tests.unit.decide.sizing import scaled
 from tests.unit.decide.subjects import at, listed, observation, pod, subject, workload
@@ -207,3 +209,39 @@ def test_other_engines_size_what_they_always_did(engine: str) -> None:
     look = {"s": Revision(3), "c": Revision(1)}
     cpu = [{"type": "CPUUtilization", "target": 80}]
     assert watched(look, engine=engine, metrics=cpu).needs is None
+
+
+REVISION = st.builds(
+    Revision,
+    ready=st.integers(0, 5),
+    arrivals=st.floats(0, 200),
+    seconds=st.floats(0, 20),
+    replicas=st.integers(0, 9),
+    silent=st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    looks=st.lists(st.fixed_dictionaries({"s": REVISION}, optional={"c": REVISION, "p": REVISION}), max_size=8),
+    last=st.fixed_dictionaries({"s": REVISION, "c": REVISION}),
+    bounds=st.tuples(st.integers(0, 4), st.integers(4, 12)),
+    percent=st.integers(1, 100),
+)
+def test_whatever_is_seen_sizes_keep_to_their_bounds_and_hold_the_share(
+    looks: list[dict[str, Revision]], last: dict[str, Revision], bounds: tuple[int, int], percent: int
+) -> None:
+    """Counters that go back, pods that come and go or say nothing, sizes that nobody asked for."""
+    rollout = RolloutStatus(phase=RolloutPhase.STEPPING, attempt=1, step_weight=25, previous_revision="p")
+    status = STATUS.model_copy(update={"rollout": rollout})
+    least, most = bounds
+    found = watched(*looks, last, status=status, minReplicas=least, maxReplicas=most)
+    needs = found.needs
+    assert needs is not None
+    assert max(1, least) <= found.size <= most
+    for name in ("s", "c"):
+        if needs.of[name].fixed:
+            continue  # sizes that nobody asked for, again and again: somebody else writes them
+        size = needs.size(name, percent, tried=name == "c")
+        assert 1 <= size <= most
+        assert needs.holds(name, size, tried=name == "c") >= percent * (100 - needs.matched) // 100
