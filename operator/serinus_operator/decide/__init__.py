@@ -165,7 +165,7 @@ def _classified(  # all that a decision rests on
         status = status.model_copy(update={"actions": canary.noted(replace(subject, status=status))})
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     asleep = sizing.status is not None and sizing.status.state == "Asleep"
-    replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)
+    replicas = rest.SMOKE_PODS if asleep else share_floor(WHOLE_PERCENT, sizing.size)
     if canary.in_steps(subject, observation, resolution.revision, sizing.size):
         replicas = canary.first_size(subject, sizing.size)
     work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)

@@ -313,10 +313,14 @@ async def test_model_that_nobody_asks_does_not_sleep_before_its_rollout_is_over(
         assert not plane.lost
 
 
+MORE = {**SLEEPY, "activation": {"initialReplicas": 3}}
+"""A request gives it three pods; a trial is none."""
+
+
 async def test_sleeping_model_tries_a_new_version_with_one_pod_and_sleeps_again() -> None:
     async with stage() as (world, plane):
         world.apply(config_map("iris-model-2", b"model two"))
-        world.apply(scaled(scaling=SLEEPY))
+        world.apply(scaled(scaling=MORE))
         first = await world.ready()
         await asleep(world)
         most: dict[str, int] = {}
@@ -328,7 +332,7 @@ async def test_sleeping_model_tries_a_new_version_with_one_pod_and_sleeps_again(
             phases.append(phase(world))
 
         world.cluster.watchers.append(note)
-        world.apply(scaled(scaling=SLEEPY, model=TWO))
+        world.apply(scaled(scaling=MORE, model=TWO))
         await world.until(lambda: world.status()["stableRevision"] == SECOND, within=60)
         await asleep(world, within=120)
         assert most == {first: 0, SECOND: 1}
