@@ -77,7 +77,8 @@ def size(subject: Subject, observation: Observation, memory: Memory, now: Instan
     builtin = spec is not None and spec.engine == "Builtin" and observation.scalers.present is None
     if under_way and builtin and subject.status.stable_revision in observation.workloads:
         return sized(subject, observation, memory, now)
-    return scaling.size(subject, observation, memory.scaling, now)
+    found = scaling.size(subject, observation, memory.scaling, now)
+    return _held_apart(subject, observation, found) if under_way else found
 
 
 def sized(subject: Subject, observation: Observation, memory: Memory, now: Instant) -> Sizing:
@@ -119,7 +120,7 @@ def _held(subject: Subject, observation: Observation, memory: Memory) -> Sizing:
 
 
 def _held_apart(subject: Subject, observation: Observation, sizing: Sizing) -> Sizing:
-    """The same in a rollout: nothing shrinks, and the way back may grow."""
+    """The same in a rollout, as well where a Deployment is missing: nothing shrinks, and the way back may grow."""
     spec, before = subject.spec.scaling, subject.status.scaling
     if spec is None or before is None:
         return sizing

@@ -98,8 +98,9 @@ class View:
 
     @property
     def bake_failed(self) -> bool:
-        """Whether to go back; only to a revision that can take every request, as it was kept to."""
-        returns = self.facts.side(self.course.previous).holds >= 100
+        """Whether to go back; only to a revision that can take as much as the one that fails, as it was kept to."""
+        previous, failing = self.facts.side(self.course.previous), self.facts.side(self.course.stable)
+        returns = previous.ready > 0 and previous.holds >= failing.holds
         failed = self.facts.failed or self.ruling.answer is Answer.FAIL
         return returns and (self.abort_asked or bool(failed))
 

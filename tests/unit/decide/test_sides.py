@@ -197,6 +197,12 @@ def test_spec_that_is_not_acted_on_keeps_both_and_lets_the_way_back_grow() -> No
     assert found.needs.size("s", 100, tried=False) == 10
 
 
+def test_deployment_of_stable_that_is_missing_costs_the_candidate_nothing() -> None:
+    found = watched({"c": Revision(9)}, desired=4)
+    assert found.needs is not None
+    assert (found.size, found.needs.size("c", 25, tried=True), found.needs.size("s", 75, tried=False)) == (4, 9, 3)
+
+
 def test_outside_a_rollout_there_is_one_size() -> None:
     look = {"s": Revision(3, arrivals=8, seconds=0.5)}
     alone = ModelDeploymentStatus(stable_revision="s", revisions=(listed("s"),))
@@ -208,7 +214,8 @@ def test_outside_a_rollout_there_is_one_size() -> None:
 def test_other_engines_size_what_they_always_did(engine: str) -> None:
     look = {"s": Revision(3), "c": Revision(1)}
     cpu = [{"type": "CPUUtilization", "target": 80}]
-    assert watched(look, engine=engine, metrics=cpu).needs is None
+    alone = ModelDeploymentStatus(stable_revision="s", revisions=(listed("s"),))
+    assert watched(look, status=alone, engine=engine, metrics=cpu).needs is None
 
 
 REVISION = st.builds(

@@ -102,6 +102,18 @@ TABLE = [
         P.BAKING,
         id="but not to a revision that cannot take everything",
     ),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": Side(2, 60), "v1": Side(2, 60)}),
+        P.ABORTING,
+        id="unless the failing one cannot either",
+    ),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": NONE, "v1": NONE}),
+        P.BAKING,
+        id="and never to nobody",
+    ),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted=None), P.STABLE, id="or one that is still to be tried"),
     pytest.param(
