@@ -1,20 +1,23 @@
 """A candidate in steps of a model whose size follows the demand: each side has its own, and has it in time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+import random
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from tests.component.reconcile.test_canary import ROLLOUT, TWO, phase, size, weight
-from tests.component.reconcile.zero import WITH_GATEWAYS, asleep, stage, state
+from tests.component.reconcile.zero import WITH_GATEWAYS, stage
 from tests.fakes.kubelet import digest_of
 from tests.fakes.plane import Plane
 from tests.fakes.world import World, config_map, model
 
 from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentSpec, spec_hash
-from serinus_operator.cluster.port import Manifest
+from serinus_operator.cluster.port import POD, Manifest
 
 SCALING: dict[str, Any] = {
     "maxReplicas": 20,
@@ -284,59 +287,36 @@ async def test_engine_that_cannot_is_refused_with_what_would_do() -> None:
         assert "spec.rollout together with spec.scaling.engine: HPA (engine: Builtin can)" in told
 
 
-SLEEPY: dict[str, Any] = {"minReplicas": 0, "stableWindowSeconds": 6, "scaleToZero": {"gracePeriodSeconds": 3}}
-
-
-async def never(world: World, what: Callable[[], bool]) -> list[str]:
-    """Notes each change at which something is so that never should be."""
-    found: list[str] = []
-    world.cluster.watchers.append(lambda _, manifest: found.append(world.describe()) if what() else None)
-    return found
-
-
-async def test_model_that_nobody_asks_does_not_sleep_before_its_rollout_is_over() -> None:
-    async with stage() as (world, plane):
-        world.apply(config_map("iris-model-2", b"model two"))
-        world.apply(scaled(scaling=SLEEPY))
-        first = await world.ready()
-        await world.until(lambda: plane.leads_to("iris") == {"pod"})
-        world.apply(scaled(scaling=SLEEPY, model=TWO))
+@pytest.mark.parametrize("number", range(int(os.environ.get("CHANCES", "4"))))
+async def test_whatever_changes_in_mid_rollout_pods_come_before_their_requests(number: int) -> None:
+    """`CHANCES=100 CHANCE_SEED=7` tries a hundred others; the seed is in the message."""
+    seed = f"{os.environ.get('CHANCE_SEED', '1')}/{number}"
+    chances = random.Random(seed)
+    asked = {"bakeSeconds": 60, "steps": [{"weight": weight, "pauseSeconds": 30} for weight in (10, 40, 80)]}
+    async with busy(scaled(rollout=asked)) as scene:
+        world, plane = scene.world, scene.plane
+        scene.largest.clear()
+        world.apply(scaled(model=TWO, rollout=asked))
         await world.until(lambda: phase(world) == "Stepping", within=60)
-        slept = await never(world, lambda: phase(world) != "Stable" and state(world)[0] == "Asleep")
-        await world.until(lambda: world.status()["stableRevision"] == SECOND, within=400)
-        await asleep(world, within=200)
-        assert not slept
-        assert world.deployments() == [SECOND]
-        assert first not in world.deployments()
-        assert world.is_ready()
-        assert await plane.request()
-        assert not plane.lost
-
-
-MORE = {**SLEEPY, "activation": {"initialReplicas": 3}}
-"""A request gives it three pods; a trial is none."""
-
-
-async def test_sleeping_model_tries_a_new_version_with_one_pod_and_sleeps_again() -> None:
-    async with stage() as (world, plane):
-        world.apply(config_map("iris-model-2", b"model two"))
-        world.apply(scaled(scaling=MORE))
-        first = await world.ready()
-        await asleep(world)
-        most: dict[str, int] = {}
-        phases: list[str] = []
-
-        def note(_: str, manifest: Manifest) -> None:
-            for name in (first, SECOND):
-                most[name] = max(most.get(name, 0), len(world.kubelet.pods(name)))
-            phases.append(phase(world))
-
-        world.cluster.watchers.append(note)
-        world.apply(scaled(scaling=MORE, model=TWO))
-        await world.until(lambda: world.status()["stableRevision"] == SECOND, within=60)
-        await asleep(world, within=120)
-        assert most == {first: 0, SECOND: 1}
-        assert set(phases) == {"Stable"}, "no step was taken"
-        assert len(world.preflights()) == 2, "one for each"
-        assert world.is_ready()
-        assert await plane.request()
+        for _ in range(12):
+            match chances.choice(("slower", "slower", "restart", "silent", "kill")):
+                case "slower":
+                    plane.seconds[chances.choice((scene.first, SECOND))] = chances.choice((0.05, 0.2, 0.6, 1.2))
+                case "restart":
+                    await world.restart(WITH_GATEWAYS)
+                case "silent":
+                    plane.doubt = not plane.doubt
+                case "kill":
+                    (pod, *_) = [*world.kubelet.pods(chances.choice((scene.first, SECOND))), None]
+                    if pod:
+                        world.cluster.remove(POD, pod["metadata"]["namespace"], pod["metadata"]["name"])
+            await world.advance(chances.uniform(0.5, 12))
+        plane.doubt, plane.seconds = False, {scene.first: SECONDS, SECOND: SECONDS}
+        world.annotate(promote=f"full/{seed}")
+        assert await world.ready(within=400) == SECOND, f"seed {seed}\n{world.describe()}"
+        assert max(scene.largest.values()) <= SCALING["maxReplicas"], seed
+        for before, after in scene.changes():
+            if after.weight > before.weight:
+                assert after.candidate > 0, (seed, before, after)
+            elif after.phase == "Aborting":
+                assert before.stable > 0, (seed, before, after)
