@@ -146,10 +146,9 @@ class WholeMemory:
     """The last window in which it got enough requests to tell what one costs."""
     decided_at: float | None = None
     """When the look was made on which the size rests."""
-    wanted: int = 0
-    """Pods before the bounds."""
     settled_at: float = 0.0
     """When the size last changed."""
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from serinus_operator.decide.scaling import (
     written,
 )
 from serinus_operator.decide.shares import Need, Needs
-from serinus_operator.loads import Demand, ScalingMemory, Surge, WholeMemory
+from serinus_operator.loads import Demand, Outcome, ScalingMemory, Surge, WholeMemory
 from serinus_operator.places import State
 from serinus_operator.state import Decision, Instant, Memory, Observation, Subject
 
@@ -77,7 +77,8 @@ def size(subject: Subject, observation: Observation, memory: Memory, now: Instan
     builtin = spec is not None and spec.engine == "Builtin" and observation.scalers.present is None
     if under_way and builtin and subject.status.stable_revision in observation.workloads:
         return sized(subject, observation, memory, now)
-    found = scaling.size(subject, observation, memory.scaling, now)
+    alone = memory.scaling if under_way else replace(memory.scaling, whole=None)  # the next rollout begins anew
+    found = scaling.size(subject, observation, alone, now)
     return _held_apart(subject, observation, found) if under_way else found
 
 
@@ -188,17 +189,21 @@ def _whole(subject: Subject, looks: Mapping[str, _Look], name: str, start: int, 
     if not asks or held:
         return _Whole(known.size, known, "Held", "nothing is known of the demand")
     at = max(one.memory.history.at or 0.0 for one in looks.values())
-    if at != known.decided_at:
+    if known.outcome and at == known.decided_at:
+        wanted = known.outcome.wanted
+    else:
         wishes = [ask.pods for ask in asks]
         wanted, surge = replicas.wanted(rules(spec), wishes, known.size, known.surge, now.monotonic)
-        known = replace(known, wanted=wanted, surge=surge, decided_at=at)
-    reason, words = cause(asks, panic=known.surge.panic_since is not None)
-    size = replicas.bounded(known.wanted, least, spec.max_replicas)
+        known = replace(known, surge=surge, decided_at=at)
+    panic = known.surge.panic_since is not None
+    reason, words = cause(asks, panic=panic)
+    size = replicas.bounded(wanted, least, spec.max_replicas)
     partial = any((one.ready and one.seen is None) or is_silent(one.memory) for one in looks.values())
     if size < known.size and (unknown or partial):
         size = replicas.bounded(known.size, least, spec.max_replicas)
-    if size != known.wanted:
-        reason, words = bound(spec, size, known.wanted, reason, words)
+    if size != wanted:
+        reason, words = bound(spec, size, wanted, reason, words)
+    known = replace(known, outcome=Outcome(size, wanted, panic, reason))
     if size != known.size:
         known = replace(known, size=size, settled_at=now.monotonic)
     return _Whole(size, known, reason, words)

@@ -18,6 +18,7 @@ from tests.fakes.world import World, config_map, model
 from serinus_api import names
 from serinus_api.v1alpha1 import ModelDeploymentSpec, spec_hash
 from serinus_operator.cluster.port import POD, Manifest
+from serinus_operator.main import outcomes
 
 SCALING: dict[str, Any] = {
     "maxReplicas": 20,
@@ -157,6 +158,9 @@ async def test_slow_candidate_grows_and_stable_does_not() -> None:
         assert scene.largest[scene.first] <= 6
         assert scene.side(SECOND)["message"].startswith(tuple("123456789"))
         assert world.status()["scaling"]["desiredReplicas"] <= 6, "what stable would need for all of it"
+        assert world.process is not None
+        ((_, outcome),) = outcomes(world.process.reconciler.memories)
+        assert outcome.desired == world.status()["scaling"]["desiredReplicas"]
 
 
 async def test_hot_candidate_scales_alone_while_stable_is_idle() -> None:
@@ -317,6 +321,10 @@ async def test_whatever_changes_in_mid_rollout_pods_come_before_their_requests(n
         assert max(scene.largest.values()) <= SCALING["maxReplicas"], seed
         for before, after in scene.changes():
             if after.weight > before.weight:
-                assert after.candidate > 0, (seed, before, after)
+                assert max(before.candidate, after.candidate) > 0, (
+                    seed,
+                    before,
+                    after,
+                )  # one may just have been killed
             elif after.phase == "Aborting":
-                assert before.stable > 0, (seed, before, after)
+                assert max(before.stable, after.stable) > 0, (seed, before, after)

@@ -14,7 +14,7 @@ from serinus_api.runtime import LoadReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutStatus, ScalingStatus
 from serinus_operator.decide import sides
 from serinus_operator.decide.scaling import Sizing
-from serinus_operator.loads import LoadSample, PodLoad
+from serinus_operator.loads import LoadSample, PodLoad, ScalingMemory, WholeMemory
 from serinus_operator.state import Memory, Observation, Progress, ScalerState, WorkloadState
 
 WINDOW = 6
@@ -208,6 +208,18 @@ def test_outside_a_rollout_there_is_one_size() -> None:
     alone = ModelDeploymentStatus(stable_revision="s", revisions=(listed("s"),))
     found = watched(*[look] * LONG, status=alone)
     assert (found.needs, found.size) == (None, 4)
+
+
+def test_rollout_begins_from_the_size_of_now_whatever_the_last_one_needed() -> None:
+    before = WholeMemory(30, sample=None)
+    memory = Memory(scaling=ScalingMemory(revision="s", begun=0.0, whole=before))
+    alone = ModelDeploymentStatus(stable_revision="s", revisions=(listed("s"),))
+    look = {"s": Revision(3, arrivals=8, seconds=0.5)}
+    settled = watched(*[look] * LONG, status=alone, memory=memory)
+    assert settled.memory.whole is None
+    tried = {**look, "c": Revision(1)}
+    again = watched(tried, desired=4, memory=Memory(scaling=settled.memory), start=2.0 * LONG)
+    assert wholes(again) == {"s": 4, "c": 4}
 
 
 @pytest.mark.parametrize("engine", ["HPA", "KEDA"])
