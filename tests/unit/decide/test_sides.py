@@ -1,5 +1,6 @@
 """Two revisions share the requests, and each has the pods for what it gets, and for what it is about to get."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.decide.loading import NOTHING
 from tests.unit.decide.sizing import scaled
-from tests.unit.decide.subjects import at, listed, observation, pod, subject, workload
+from tests.unit.decide.subjects import at, listed, observation, pod, spec, subject, workload
 
-from serinus_api.runtime import LoadReport
+from serinus_api.runtime import LATENCY_BUCKETS, LoadReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutStatus, ScalingStatus
 from serinus_operator.decide import sides
 from serinus_operator.decide.scaling import Sizing
@@ -18,6 +19,7 @@ from serinus_operator.loads import LoadSample, PodLoad, ScalingMemory, WholeMemo
 from serinus_operator.state import Memory, Observation, Progress, ScalerState, WorkloadState
 
 WINDOW = 6
+RUNTIME = spec(runtime={"resources": {"requests": {"cpu": "1"}}}).runtime
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Revision:
     def loads(self, name: str, at: float) -> list[PodLoad]:
         """All of it on the first pod: sums are all that counts."""
         told = {"split": round(at * (self.arrivals - self.matched)), "match": round(at * self.matched)}
+        answers, bucket = round(at * self.arrivals), bisect_left(LATENCY_BUCKETS, self.seconds)
         first = LoadReport(
             revision=name,
             in_flight=0,
@@ -45,9 +48,12 @@ class Revision:
             arrivals=told,
             busy_seconds=at * self.arrivals * self.seconds,
             uptime_seconds=1000.0 + at,
-            latency_counts=NOTHING,
+            cpu_seconds=at * self.arrivals * self.seconds,
+            latency_counts=tuple(answers if n == bucket else 0 for n in range(len(NOTHING))),
         )
-        idle = first.model_copy(update={"arrivals": {}, "busy_seconds": 0.0})
+        idle = first.model_copy(
+            update={"arrivals": {}, "busy_seconds": 0.0, "cpu_seconds": 0.0, "latency_counts": NOTHING}
+        )
         reports = [first, *[idle] * (self.ready - 1)] if self.ready else []
         return [PodLoad(f"{name}-{n}", f"{name}-{n}", name, None if self.silent else r) for n, r in enumerate(reports)]
 
@@ -64,9 +70,10 @@ def watched(
 ) -> Sizing:
     """What one look after the other, two seconds apart, comes to. One pod bears one request at once."""
     metrics = [{"type": "Concurrency", "target": 1}]
-    spec = scaled(**{"metrics": metrics, "stableWindowSeconds": WINDOW, "maxReplicas": 40, **scaling})
+    asked = scaled(**{"metrics": metrics, "stableWindowSeconds": WINDOW, "maxReplicas": 40, **scaling})
+    asked = asked.model_copy(update={"runtime": RUNTIME})
     told = ScalingStatus(engine="Builtin", state="Awake", desired_replicas=desired)
-    given = subject(spec, (status or STATUS).model_copy(update={"scaling": told}))
+    given = subject(asked, (status or STATUS).model_copy(update={"scaling": told}))
     kept, now = memory or Memory(), start
     for look in looks:
         now += 2.0
@@ -115,6 +122,23 @@ def test_slow_candidate_needs_more_for_every_request_and_stable_does_not() -> No
     assert wholes(found) == {"s": 4, "c": 12}
     assert owns(found) == {"s": 3, "c": 3}
     assert (found.size, found.needs and found.needs.size("c", 50, tried=True)) == (4, 6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "target", "expected"),
+    [
+        ("CPUUtilization", 100, {"s": 8, "c": 24}),
+        ("RequestsPerSecond", 4, {"s": 5, "c": 5}),
+        ("LatencyP95Milliseconds", 500, {"s": 6, "c": 24}),
+    ],
+)
+def test_each_metric_tells_the_two_apart_by_what_it_measures(
+    metric: str, target: int, expected: dict[str, int]
+) -> None:
+    """Twenty requests a second in all. A request that has a pod to itself gets no faster."""
+    look = {"s": Revision(6, arrivals=15, seconds=0.4), "c": Revision(6, arrivals=5, seconds=1.2)}
+    found = watched(*[look] * 2 * LONG, metrics=[{"type": metric, "target": target}], desired=6, stableWindowSeconds=12)
+    assert wholes(found) == expected
 
 
 def test_hot_candidate_grows_alone_while_stable_is_idle() -> None:
