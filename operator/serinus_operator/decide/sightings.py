@@ -23,7 +23,7 @@ from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, r
 from serinus_operator.decide.zero import OFTEN
 from serinus_operator.loads import LoadSample
 from serinus_operator.places import GatewayLook, ZeroMemory
-from serinus_operator.state import Memory, Observation, Subject
+from serinus_operator.state import Memory, Observation, Progress, Subject
 
 QUIET_SECONDS = 2 * TICK_SECONDS
 """Nothing came for so long: what was under way has arrived."""
@@ -179,9 +179,14 @@ def wanted(subject: Subject, observation: Observation, course: Course) -> str | 
 
 
 def side(observation: Observation, name: str, needs: Needs, course: Course) -> Side:
-    """What a revision's ready pods can take."""
-    ready = observation.workloads[name].ready
-    return Side(ready, needs.holds(name, ready, tried=name == course.candidate != course.stable))
+    """What a revision's ready pods can take, and whether others cannot come."""
+    workload = observation.workloads[name]
+    waiting = any(pod.progress is Progress.WAITING for pod in workload.pods)
+    return Side(
+        ready=workload.ready,
+        holds=needs.holds(name, workload.ready, tried=name == course.candidate != course.stable),
+        stuck=workload.ready < workload.replicas and (waiting or workload.problem is not None),
+    )
 
 
 def applied(observation: Observation, course: Course) -> int | None:

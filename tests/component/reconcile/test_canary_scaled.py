@@ -200,6 +200,21 @@ async def test_stable_is_at_full_size_before_it_gets_everything_back() -> None:
         await world.until(lambda: world.deployments() == [scene.first])
 
 
+async def test_way_back_does_not_wait_for_room_that_the_candidate_has_itself() -> None:
+    half = {"steps": [{"weight": 50, "pauseSeconds": 60}]}
+    async with busy(scaled(rollout=half)) as scene:
+        world = scene.world
+        world.apply(scaled(model=TWO, rollout=half))
+        await world.until(lambda: weight(world) == 50, within=120)
+        await world.until(lambda: size(world, scene.first) == len(scene.plane._ready(scene.first)) == 2, within=60)
+        full = "exceeded quota: pods=5"
+        world.kubelet.refusal = lambda name: full if name == scene.first and size(world, SECOND) else None
+        world.annotate(abort="1")
+        await world.until(lambda: world.deployments() == [scene.first], within=60)
+        assert world.status()["stableRevision"] == scene.first
+        await world.until(lambda: len(scene.plane._ready(scene.first)) >= 4)
+
+
 async def test_a_rise_in_mid_step_reaches_both() -> None:
     half = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
     async with busy(scaled(rollout=half)) as scene:

@@ -110,6 +110,12 @@ TABLE = [
     ),
     pytest.param(
         course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": FULL, "v1": Side(2, 60, stuck=True)}),
+        P.ABORTING,
+        id="or it has the room that the old one needs",
+    ),
+    pytest.param(
+        course(P.BAKING),
         facts(entry="v2", evidence=BAD, sides={"v2": NONE, "v1": NONE}),
         P.BAKING,
         id="and never to nobody",
@@ -209,6 +215,18 @@ WEIGHTS = [
     pytest.param(course(P.HELD), stepping(sides={"v1": FULL, "v2": NONE}), 0, id="to 0 without a ready pod"),
     pytest.param(course(P.HELD), stepping(evidence=Evidence(readable=False)), 5, id="unchanged while unreadable"),
     pytest.param(course(P.ABORTING, weight=50), facts(applied=50), 0, id="down at once when stable holds everything"),
+    pytest.param(
+        course(P.ABORTING, weight=50),
+        facts(applied=50, sides={"v1": Side(2, 50, stuck=True), "v2": FULL}),
+        0,
+        id="or when what it lacks cannot start",
+    ),
+    pytest.param(
+        course(P.ABORTING, weight=50),
+        facts(applied=50, sides={"v1": Side(0, 0, stuck=True), "v2": FULL}),
+        50,
+        id="but not to nobody",
+    ),
     pytest.param(
         course(P.ABORTING, weight=50),
         facts(applied=50, sides={"v1": Side(2, 70), "v2": FULL}),
