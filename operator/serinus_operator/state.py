@@ -201,6 +201,9 @@ class Memory:
     running_since: float = 0.0
     """Monotonic time when that was first seen."""
     scaling: ScalingMemory = field(default_factory=ScalingMemory)
+    """Of the revision that serves."""
+    sides: Mapping[str, ScalingMemory] = field(default_factory=dict)
+    """Of the other revisions that share the requests with it, by name."""
     zero: ZeroMemory = field(default_factory=ZeroMemory)
     unrouted_since: float | None = None
     """Monotonic time since when the HTTPRoute has not been taken; None: it is, or there is to be none."""

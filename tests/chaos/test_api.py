@@ -113,7 +113,7 @@ def noted(story: Shaken, what: str, **more: Any) -> None:
         refused=story.proxy.refused,
         unheard=story.proxy.unheard,
         outdated=story.proxy.outdated,
-        sent=story.prober.sent,
+        sent=len(story.prober.records),
         lost=len(story.prober.lost),
         **more,
     )

@@ -31,7 +31,7 @@ def test_an_operator_killed_at_any_request_comes_to_the_same_end(world: World, n
             "chaos: killed at a request",
             requests_of_a_canary=whole,
             crash_points=len(points) if FULL else POINTS,
-            sent=story.prober.sent,
+            sent=len(story.prober.records),
             lost=len(story.prober.lost),
         )
 

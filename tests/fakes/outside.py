@@ -108,8 +108,8 @@ class Outside:
         (chosen,) = self._random.choices([ref["name"] for ref in refs], [ref["weight"] for ref in refs])
         self.seen[chosen] = self.seen.get(chosen, 0) + 1
         marked = rule["filters"][0]["requestHeaderModifier"].get("set", ())
-        split = {"name": HEADER_VIA, "value": "split"} in marked
-        return await self.plane.send(model, service=chosen, split=split)
+        via = next((header["value"] for header in marked if header["name"] == HEADER_VIA), "direct")
+        return await self.plane.send(model, service=chosen, via=via)
 
     def _by_headers(self, model: str) -> list[Manifest]:
         """The rule with the most headers comes first."""

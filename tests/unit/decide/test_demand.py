@@ -201,3 +201,23 @@ def test_demand_is_finite_and_never_negative(steps: list[tuple[int, int, bool]])
     if found is not None:
         assert 0 <= found.concurrency <= 50
         assert 0 <= found.arrivals <= 100
+
+
+def test_matched_requests_are_counted_apart_as_well() -> None:
+    first = report().model_copy(update={"arrivals": {"split": 4, "match": 10}})
+    second = report(uptime_seconds=1002.0).model_copy(update={"arrivals": {"split": 10, "match": 12}})
+    found = now(seen(sample(0, first), sample(2, second)), 2)
+    assert (found.arrivals, found.matched, found.requests) == (4.0, 1.0, 8.0)
+
+
+def test_looks_at_which_a_pod_was_new_are_left_out_where_rates_count() -> None:
+    """At the first one three requests are under way, and nobody knows how many have come."""
+    history = seen(
+        sample(0, report(in_flight=3, arrivals=9)),
+        sample(2, report(in_flight=1, arrivals=11, uptime_seconds=1002.0)),
+    )
+    rated = demand(history, 2, 60, rated=True)
+    assert rated is not None
+    assert (rated.concurrency, rated.arrivals) == (1.0, 1.0)
+    assert now(history).concurrency == 2.0
+    assert demand(seen(sample(0, report(in_flight=3))), 0, 60, rated=True) is None

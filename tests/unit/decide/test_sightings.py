@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.decide.subjects import observation
+from tests.unit.decide.subjects import observation, workload
+from tests.unit.decide.subjects import pod as pod_of
 
+from serinus_api.conditions import Reason
 from serinus_api.gateway import ModelTraffic, RevisionTraffic
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutSpec
-from serinus_operator.decide.course import Course
+from serinus_operator.decide.course import Course, Side
 from serinus_operator.decide.plan import plan_of
-from serinus_operator.decide.sightings import Sightings, kept, looked, remembered, verified
+from serinus_operator.decide.shares import Needs
+from serinus_operator.decide.sightings import Sightings, kept, looked, remembered, side, verified
 from serinus_operator.loads import LoadSample, PodLoad
 from serinus_operator.places import EntryState, GatewayLook, GatewayPod
-from serinus_operator.state import Observation
+from serinus_operator.state import Observation, Progress, Verdict, WorkloadState
 from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 
@@ -72,3 +75,17 @@ def test_what_came_under_one_weight_is_not_judged_by_the_next() -> None:
     known = after((2.0, 2.0, 0, 0, 50), (4.0, 4.0, 0, 0, 50), (6.0, 6.0, 200, 200, 50))
     assert verified(kept(known, COURSE, 6.0)) is True
     assert verified(kept(known, replace(COURSE, step_index=1, step_weight=75, weight=75), 6.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (workload(2, 4, pod_of(Progress.READY), pod_of(Progress.WAITING)), Side(2, 50, stuck=True)),
+        (workload(2, 4, problem=Verdict(Reason.PODS_REFUSED, "quota")), Side(2, 50, stuck=True)),
+        (workload(2, 4, pod_of(Progress.STARTING)), Side(2, 50)),
+        (workload(2, 2, problem=Verdict(Reason.PODS_REFUSED, "quota")), Side(2, 50)),
+    ],
+    ids=["no node has room", "a quota", "it starts", "all that are asked for are there"],
+)
+def test_pods_that_cannot_come_are_told_from_those_that_have_not_come_yet(seen: WorkloadState, expected: Side) -> None:
+    assert side(observation(workloads={"s": seen}), "s", Needs(4), COURSE) == expected
