@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from tests.component.reconcile.test_canary import canary, phase, weight
@@ -16,6 +16,8 @@ from serinus_operator.cluster.port import HTTP_ROUTE, Manifest
 
 ROUTE: dict[str, Any] = {"gatewayRef": {"name": "public", "namespace": INFRA}, "hostnames": ["iris.example.com"]}
 PER_SECOND = 20.0
+Served: TypeAlias = tuple[World, Plane, Outside, str, list[tuple[str, int]]]
+"""With the first revision, and the phases and weights that the status goes through."""
 
 
 def routed(**spec: Any) -> Manifest:
@@ -53,10 +55,10 @@ async def attached(*, gateways: int = 0) -> AsyncIterator[tuple[World, Plane, Ou
 
 
 @asynccontextmanager
-async def served(**spec: Any) -> AsyncIterator[tuple[World, Plane, Outside, str, list[tuple[str, int]]]]:
+async def served(first_one: Manifest | None = None, **spec: Any) -> AsyncIterator[Served]:
     """A model with one revision, under requests from outside; none of them is lost."""
     async with attached() as (world, plane, outside):
-        world.apply(in_steps(**spec))
+        world.apply(first_one or in_steps(**spec))
         first = await world.ready()
         await world.until(lambda: "iris" in outside.rules and plane.leads_to("iris") == {"pod"})
         seen: list[tuple[str, int]] = []

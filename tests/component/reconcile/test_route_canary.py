@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.component.reconcile.routed import DRIFTS, ROUTE, applied, attached, edited, in_steps, route, served
 from tests.component.reconcile.test_canary import TWO, canary, phase, size, weight
+from tests.component.reconcile.test_canary_scaled import scaled
 from tests.fakes.outside import INFRA, backends, gateway, weights
 from tests.fakes.plane import Plane
 from tests.fakes.world import model
@@ -232,6 +233,16 @@ async def test_route_that_comes_or_goes_in_a_step_changes_who_splits_and_no_requ
         assert not plane.lost, plane.lost[:5]
         assert set(outside.rules) == ({"iris"} if comes else set())
         assert set(seen) >= {50, 100}
+
+
+async def test_candidate_of_a_model_sized_by_demand_takes_over_by_the_route() -> None:
+    async with served(scaled(route=ROUTE)) as (world, plane, _, first, seen):
+        plane.seconds = {first: 0.1}
+        world.apply(scaled(route=ROUTE, model=TWO))
+        second = await world.ready(within=400)
+        assert second != first
+        assert [w for w in dict.fromkeys(w for _, w in seen) if w] == [5, 25, 50, 100]
+        assert weights(world) == {"iris": 100}
 
 
 async def asked(plane: Plane) -> None:
