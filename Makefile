@@ -81,6 +81,10 @@ envoy-gateway: $(READY) ## Build Envoy Gateway from its Go module for the tests,
 e2e: cluster $(E2E_IMAGES) ## End-to-end tests on that cluster, installed with Helm
 	$(BIN)/python -m pytest tests/e2e -n $(E2E_WORKERS) --maxschedchunk 1 $(E2E_ARGS)
 
+.PHONY: chaos
+chaos: cluster $(E2E_IMAGES) ## The chaos tier on that cluster, each fault as long as promised; seeds and histories kept
+	SERINUS_FULL=1 $(BIN)/python -m pytest tests/chaos -n 4 --maxschedchunk 1 $(E2E_ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure side by side; ratios in one run
 	$(BIN)/python -m bench
