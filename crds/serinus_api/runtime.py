@@ -137,8 +137,8 @@ class RuntimeConfig(ApiModel):
     http_port: int = Field(default=HTTP_PORT, ge=0, le=65535)
     """0: any free port, named in the log."""
     metrics_port: int = Field(default=METRICS_PORT, ge=0, le=65535)
-    shadow_host: str | None = None
-    """Where every other revision is reached, by port; None: each at the Service with its name."""
+    shadow_network: str | None = None
+    """Where an order may say that the candidate is (`127.0.0.0/8`); None: it is at the Service with its name."""
     model_mount: str = MODEL_MOUNT
     golden_mount: str = GOLDEN_MOUNT
     validation: Validation | None = None
@@ -155,9 +155,11 @@ class ShadowOrder(ApiModel):
     """
 
     revision: str = Field(max_length=63)
-    """A revision of the same ModelDeployment, reached at the Service of that name; any other is refused."""
+    """A revision of the same ModelDeployment; any other is refused."""
     percent: int = Field(ge=0, le=100)
     seconds: int = Field(default=30, ge=1, le=600)
+    host: str | None = Field(default=None, max_length=64)
+    """An address in `RuntimeConfig.shadow_network`, and refused without that; None: the Service with its name."""
     port: int = Field(default=80, ge=1, le=65535)
 
 

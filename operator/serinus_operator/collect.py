@@ -1,6 +1,7 @@
 """Asks the pods of each model that is scaled by demand for their load, every two seconds. I/O; decides nothing.
 
-While a candidate is tried in steps, the pods are asked for their metrics as well, whoever sizes the model.
+While a candidate is tried in steps, the pods are asked for their metrics as well, whoever sizes the model, and the
+stable ones are told what to copy (`decide/copies.py`).
 
 All pods at once, a second each at most; nobody else's, and none while the operator is not the active one. The last look
 at each model is kept for `observe`, and its key goes on the queue. A model without ready pods is not looked at: what
@@ -8,7 +9,7 @@ its pods are waiting for is an event.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from serinus_api import names
@@ -17,6 +18,7 @@ from serinus_api.v1alpha1 import RolloutPhase
 from serinus_operator.cache import Cache
 from serinus_operator.clock import read_clocks
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT, POD, Manifest
+from serinus_operator.decide.copies import Loan, loans
 from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.loads import LoadSample, PodLoad
@@ -29,6 +31,8 @@ AskLoad = Callable[[Manifest], Awaitable[LoadReport | None]]
 """Asks one pod; None where it does not answer in time (`metrics.PodMetrics.load`)."""
 AskPage = Callable[[Manifest], Awaitable[str | None]]
 """The same for its metrics (`metrics.PodMetrics.page`)."""
+Lend = Callable[[Loan], Awaitable[None]]
+"""Tells a pod what to copy; one that cannot be told is told at the next look (`metrics.PodMetrics.lend`)."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class Collector:
     cache: Cache
     ask: AskLoad
     ask_page: AskPage
+    lend: Lend
     enqueue: Callable[[Key], None]
     active: Callable[[], bool] = lambda: True
     """Whether this process may act; one that only stands by need not know."""
@@ -80,8 +85,11 @@ class Collector:
         if not pods:
             return
         reports = await asyncio.gather(*(self.ask(pod) for pod in pods))
-        judged = _in_steps(self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name) or {})
-        pages = await asyncio.gather(*(self.ask_page(pod) for pod in pods)) if judged else [None] * len(pods)
+        model = self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        pages: Sequence[str | None] = [None] * len(pods)
+        if model is not None and _in_steps(model):
+            pages = await asyncio.gather(*(self.ask_page(pod) for pod in pods))
+            await asyncio.gather(*(self.lend(loan) for loan in loans(model, pods)))
         told = tuple(
             PodLoad(
                 uid=pod["metadata"]["uid"],

@@ -16,7 +16,6 @@ NOT_YET = (
     "spec.model.refreshSeconds",
     "spec.runtime.bento",
     "spec.runtime.batching",
-    "spec.rollout.shadow",
     "spec.route",
 )
 """Without effect until their feature lands; each stands for everything below it."""
@@ -28,15 +27,13 @@ MEASURED = frozenset(
         "LatencyP95Milliseconds",
         "LatencyP99Milliseconds",
         "OutputInvalidPermille",
+        "ShadowAgreementPercent",
     }
 )
 """Types of analysis metrics that pods have counters for."""
 
 ACTIONS_NOT_YET = (names.ANNOTATION_REFRESH,)
 """Annotations that ask for an action which no version so far carries out."""
-
-OFF = {"spec.rollout.shadow": {"percent": 0}}
-"""Blocks whose value says "off" although something is set."""
 
 
 def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
@@ -66,7 +63,7 @@ def _values_not_yet(rollout: RolloutSpec, *, scaled: bool) -> Iterator[str]:
 
 
 def _asks_for_something(path: str, value: Any) -> bool:
-    return (isinstance(value, dict) or bool(value)) and value != OFF.get(path)
+    return isinstance(value, dict) or bool(value)
 
 
 def _value_at(manifest: dict[str, Any], path: Iterable[str]) -> Any:

@@ -20,6 +20,7 @@ from serinus_operator.decide.course import Course, Facts
 from serinus_operator.decide.statistics import Interval
 
 PERSIST_SECONDS = 30
+STEPS = frozenset({RolloutPhase.STEPPING, RolloutPhase.HELD})
 LARGEST = 1_000_000_000
 """What an end without a bound is written as."""
 
@@ -52,7 +53,7 @@ def with_course(
     """The status that says where a rollout is, what was applied, seen and judged."""
     before = status.rollout.requested_weight if status.rollout else None
     verified = {None: "Unknown", True: "True", False: "False"}[facts.verified if course.weight == before else None]
-    stepping = course.step_weight > 0
+    stepping = course.step_weight > 0 or course.phase in STEPS
     rollout = {
         "phase": course.phase,
         "attempt": course.attempt,

@@ -47,6 +47,7 @@ SUPPORTED = (
     "spec.rollout.strategy",
     "spec.rollout.steps",
     "spec.rollout.match",
+    "spec.rollout.shadow",
     "spec.rollout.analysis",
     "spec.rollout.bakeSeconds",
     "spec.rollout.revisionHistoryLimit",
@@ -154,10 +155,12 @@ def test_steps_of_a_model_that_is_sized_by_demand_are_named() -> None:
         {"match": MATCH},
         {"analysis": {}},
         {"bakeSeconds": 1},
+        {"shadow": {"percent": 1}},
     ):
         manifest = minimal(rollout=rollout, scaling={"maxReplicas": 3})
         assert reported(manifest) == ("spec.rollout together with spec.scaling",)
-    assert reported(minimal(rollout={"revisionHistoryLimit": 3}, scaling={"maxReplicas": 3})) == ()
+    for rollout in ({"revisionHistoryLimit": 3}, {"shadow": {"percent": 0}}):
+        assert reported(minimal(rollout=rollout, scaling={"maxReplicas": 3})) == ()
 
 
 def test_explanation_of_the_rollout_says_when_nothing_is_tried_in_steps() -> None:
