@@ -18,7 +18,7 @@ from serinus_api.v1alpha1 import RolloutPhase
 from serinus_operator.cache import Cache
 from serinus_operator.clock import read_clocks
 from serinus_operator.cluster.port import MODEL_DEPLOYMENT, POD, Manifest
-from serinus_operator.decide.copies import Loan, loans
+from serinus_operator.decide.copies import Loan, ended, loans
 from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.loads import LoadSample, PodLoad
@@ -48,6 +48,8 @@ class Collector:
     """Whether this process may act; one that only stands by need not know."""
     clock: Callable[[], Instant] = read_clocks
     samples: dict[Key, LoadSample] = field(default_factory=dict)
+    lent: tuple[Loan, ...] = ()
+    """What pods were told at the last look."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -62,7 +64,9 @@ class Collector:
         """Once at every model that is scaled by demand, or rolled out in steps."""
         keys = [key for key in self.cache.keys(MODEL_DEPLOYMENT) if self._follows(key)]
         self.samples = {key: sample for key, sample in self.samples.items() if key in keys}
-        await asyncio.gather(*(self._look_at(key) for key in keys))
+        lent = [loan for found in await asyncio.gather(*(self._look_at(key) for key in keys)) for loan in found]
+        await asyncio.gather(*(self.lend(loan) for loan in ended(self.lent, lent)))
+        self.lent = tuple(lent)
 
     def last(self, key: Key) -> LoadSample | None:
         """What was seen last of a model."""
@@ -80,16 +84,19 @@ class Collector:
         asleep = status.get("scaling", {}).get("state") == "Asleep"
         return (by_us or _in_steps(manifest)) and not asleep and not spec.get("paused")
 
-    async def _look_at(self, key: Key) -> None:
+    async def _look_at(self, key: Key) -> tuple[Loan, ...]:
+        """What the pods were told on that occasion."""
         pods = list(self._ready_pods(key))
         if not pods:
-            return
+            return ()
         reports = await asyncio.gather(*(self.ask(pod) for pod in pods))
         model = self.cache.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         pages: Sequence[str | None] = [None] * len(pods)
+        lent: tuple[Loan, ...] = ()
         if model is not None and _in_steps(model):
             pages = await asyncio.gather(*(self.ask_page(pod) for pod in pods))
-            await asyncio.gather(*(self.lend(loan) for loan in loans(model, pods)))
+            lent = tuple(loans(model, pods))
+            await asyncio.gather(*(self.lend(loan) for loan in lent))
         told = tuple(
             PodLoad(
                 uid=pod["metadata"]["uid"],
@@ -102,6 +109,7 @@ class Collector:
         )
         self.samples[key] = LoadSample(self.clock().monotonic, told)
         self.enqueue(key)
+        return lent
 
     def _ready_pods(self, key: Key) -> Iterator[Manifest]:
         for pod in self.cache.children(key, POD):

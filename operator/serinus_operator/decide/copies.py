@@ -4,14 +4,13 @@ phase                     a ready pod of the candidate  a stable pod copies
 ────────────────────────  ────────────────────────────  ───────────────────
 Stepping, Held            yes                           `shadow.percent`
 Stepping, Held            no                            nothing
-any other of a candidate  –                             nothing
+any other                 –                             nothing
 
 The status is persisted before anything is done for it, so it alone says how far a rollout is. An order is a loan: it is
-said again at every look, and ends by itself when nobody does, be it that the operator is away or that the rollout, the
-model or its `shadow` is gone.
+said again at every look, taken back when a look finds that it should not be, and ends by itself when nobody looks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,17 +36,23 @@ class Loan:
 
 
 def loans(model: Manifest, pods: Sequence[Manifest]) -> Iterator[Loan]:
-    """What each stable one of the ready pods is told."""
+    """What each stable one of the ready pods is told now."""
     rollout, status = model["spec"].get("rollout") or {}, model.get("status", {})
-    shadow, candidate = rollout.get("shadow"), status.get("candidateRevision")
-    if shadow is None or candidate is None or candidate == status.get("stableRevision"):
-        return
-    copying = (status.get("rollout") or {}).get("phase") in COPYING
+    percent, candidate = (rollout.get("shadow") or {}).get("percent"), status.get("candidateRevision")
     targets = sorted(_of(pods, candidate), key=lambda pod: str(pod["metadata"]["name"]))
-    percent = shadow["percent"] if copying and targets else 0
+    if not percent or not targets or (status.get("rollout") or {}).get("phase") not in COPYING:
+        return
     order = ShadowOrder(revision=candidate, percent=percent, seconds=LOAN_SECONDS)
     for place, pod in enumerate(_of(pods, status.get("stableRevision"))):
-        yield Loan(pod, order, targets[place % len(targets)] if percent else None)
+        yield Loan(pod, order, targets[place % len(targets)])
+
+
+def ended(before: Iterable[Loan], now: Iterable[Loan]) -> Iterator[Loan]:
+    """What the pods are told that were lent something at the last look, and are not any more."""
+    kept = {loan.pod["metadata"]["uid"] for loan in now}
+    for loan in before:
+        if loan.pod["metadata"]["uid"] not in kept:
+            yield Loan(loan.pod, loan.order.model_copy(update={"percent": 0}), None)
 
 
 def _of(pods: Sequence[Manifest], revision: str | None) -> list[Manifest]:

@@ -6,14 +6,14 @@ import pytest
 
 from serinus_api import names
 from serinus_api.v1alpha1 import RolloutPhase
-from serinus_operator.decide.copies import LOAN_SECONDS, loans
+from serinus_operator.decide.copies import LOAN_SECONDS, ended, loans
 from serinus_operator.decide.demand import TICK_SECONDS
 
 S, C = "iris-1", "iris-2"
 
 
 def pod(name: str, revision: str) -> dict[str, Any]:
-    return {"metadata": {"name": name, "labels": {names.LABEL_REVISION: revision}}}
+    return {"metadata": {"name": name, "uid": f"u-{name}", "labels": {names.LABEL_REVISION: revision}}}
 
 
 PODS = [pod("s1", S), pod("s2", S), pod("c2", C), pod("c1", C), pod("old", "iris-0")]
@@ -30,9 +30,9 @@ def told(manifest: dict[str, Any], pods: list[dict[str, Any]] = PODS) -> dict[st
 
 
 @pytest.mark.parametrize("phase", list(RolloutPhase))
-def test_stable_pods_copy_in_the_steps_and_are_told_to_stop_in_any_other_phase(phase: RolloutPhase) -> None:
-    percent = 10 if phase in (RolloutPhase.STEPPING, RolloutPhase.HELD) else 0
-    assert told(model(phase)) == {"s1": percent, "s2": percent}
+def test_stable_pods_copy_in_the_steps_and_in_no_other_phase(phase: RolloutPhase) -> None:
+    copying = phase in (RolloutPhase.STEPPING, RolloutPhase.HELD)
+    assert told(model(phase)) == ({"s1": 10, "s2": 10} if copying else {})
 
 
 def test_order_is_a_loan_that_outlives_some_looks_and_no_more() -> None:
@@ -51,7 +51,7 @@ def test_copies_are_spread_over_the_candidates_pods_and_stay_where_they_were() -
 
 
 def test_nothing_is_copied_to_a_candidate_without_a_ready_pod() -> None:
-    assert told(model(), PODS[:2]) == {"s1": 0, "s2": 0}
+    assert told(model(), PODS[:2]) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_nothing_is_copied_to_a_candidate_without_a_ready_pod() -> None:
     [
         pytest.param(model(shadow=None), id="no copies asked for"),
         pytest.param(model(candidate=None), id="no candidate"),
-        pytest.param(model("Promoting", candidate=S), id="the candidate is stable already"),
+        pytest.param(model(shadow=0), id="none asked for any more"),
         pytest.param({"spec": {}, "status": {}}, id="nothing is known yet"),
         pytest.param({"spec": {"rollout": {"shadow": {"percent": 5}}}}, id="no status yet"),
     ],
@@ -68,5 +68,8 @@ def test_nobody_is_told_anything(manifest: dict[str, Any]) -> None:
     assert told(manifest) == {}
 
 
-def test_copies_that_are_switched_off_in_a_step_are_ended_at_once() -> None:
-    assert told(model(shadow=0)) == {"s1": 0, "s2": 0}
+def test_who_is_lent_nothing_any_more_is_told_so_once() -> None:
+    both, one = tuple(loans(model(), PODS)), tuple(loans(model(), PODS[1:]))
+    taken = list(ended(both, one))
+    assert [(loan.pod["metadata"]["name"], loan.order.percent, loan.target) for loan in taken] == [("s1", 0, None)]
+    assert list(ended(one, one)) == list(ended((), one)) == []
