@@ -49,6 +49,11 @@ COLUMNS: tuple[tuple[str, str, str, int, str], ...] = (
 """Name, type, JSONPath, priority (1: only in `-o wide`) and description of the columns of `kubectl get`."""
 
 
+UNSEEN = {"observedGeneration": 0}
+"""The status of an object that the operator has not seen yet. Without any, kstatus and so Helm and Flux would take the
+object for done as soon as it is there."""
+
+
 @cache
 def object_schema() -> Schema:
     """The structural schema of a whole ModelDeployment. Shared: do not change it."""
@@ -62,7 +67,7 @@ def object_schema() -> Schema:
             "kind": {"type": "string", "description": KIND_TEXT},
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": spec,
-            "status": without_defaults(status),
+            "status": {**without_defaults(status), "default": dict(UNSEEN)},
         },
         "required": ["spec"],
         "x-kubernetes-validations": schema["x-kubernetes-validations"],

@@ -1,4 +1,4 @@
-"""Kubernetes, CoreDNS and Helm, built from their Go modules into the cache: once per version and set of flags.
+"""Kubernetes, CoreDNS, Helm and tools of ours, built from their Go modules into the cache: once per version and flags.
 
 Go checks every module against its checksum database (or our go.sum). The first build takes minutes on two cores; later
 calls find the binaries.
@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.cluster.console import ClusterError, step
@@ -34,17 +34,18 @@ ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
 
 @dataclass(frozen=True)
 class Program:
-    """One Go program. `version` None: from our own go.mod; else installed at that version of its own module."""
+    """One Go program. `version` None: from a go.mod of ours; else installed at that version of its own module."""
 
     name: str
     package: str
     version: str | None = None
     link: str = "-s -w"
+    module: Path = field(default=MODULE, repr=False)  # a path of this machine has no part in the key
 
     def command(self, go: str, target: Path) -> tuple[str, ...]:
         flags = ("-trimpath", "-buildvcs=false", "-ldflags", self.link)
         if self.version is None:
-            return (go, "build", "-C", str(MODULE), *flags, "-o", str(target / self.name), self.package)
+            return (go, "build", "-C", str(self.module), *flags, "-o", str(target / self.name), self.package)
         return (go, "install", *flags, f"{self.package}@v{self.version}")
 
 
@@ -89,6 +90,19 @@ def ensure(cache: Path) -> Path:
         with step(f"build {program.name} ({number} of {len(wanted)})"):
             build(program, go, target)
     return target
+
+
+def ensure_tool(name: str, module: Path, cache: Path) -> Path:
+    """A program of the tests whose source is ours, built when that has changed; its path."""
+    digest = hashlib.sha256()
+    for file in sorted((*module.glob("go.*"), *module.glob("*.go"))):
+        digest.update(file.read_bytes())
+    target = cache / "bin" / f"{name}-{digest.hexdigest()[:12]}"
+    if not (target / name).exists():
+        target.mkdir(parents=True, exist_ok=True)
+        with step(f"build {name}"):
+            build(Program(name, ".", module=module), find_go(cache), target)
+    return target / name
 
 
 def build(program: Program, go: str, target: Path) -> None:

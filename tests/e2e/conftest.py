@@ -23,7 +23,7 @@ from tests.e2e.harness.world import RUN_LABEL, World
 from serinus_api.names import short_hash
 
 HERE = Path(__file__).parent
-FREE = ("test_chart",)
+FREE = ("test_chart", "test_alerts")
 """Modules that need no cluster."""
 TOLD = pytest.StashKey[dict[str, Any]]()
 """What the controller tells all workers: the folder of the run, the seed, the images."""

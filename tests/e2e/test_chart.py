@@ -50,7 +50,10 @@ CASES: dict[str, dict[str, Any]] = {
         },
         "serviceAccount": {"name": "serinus", "annotations": {"example.com/role": "none"}},
         "rbac": {"userRoles": False},
-        "metrics": {"serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}}},
+        "metrics": {
+            "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "prometheus"}},
+            "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
+        },
         "networkPolicy": {
             "enabled": True,
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
@@ -208,6 +211,7 @@ def test_chart_packs_without_a_stray_file(tmp_path: Path) -> None:
     assert {p for p in packed if not p.startswith("templates/")} == {
         "Chart.yaml",
         "README.md",
+        "files/alerts.yaml",
         "files/crd.yaml",
         "values.schema.json",
         "values.yaml",

@@ -89,6 +89,8 @@ def test_sleepers_are_led_back_to_pods_when_the_last_gateway_is_gone(world: Worl
     wait_for(lambda: scaling(model).get("traffic") == "Direct", seconds=90, what="the Service leads to pods")
     watch.lap("led back")
     reach(model, "Awake")
+    # Nothing had the Service's address meanwhile, so kube-proxy refused; it learns of the pods a moment after us.
+    wait_for(lambda: oip.accepts(model.url), seconds=30, what="kube-proxy knows the pods")
     model.wait_for_answer(DOUBLED)
     model.kubectl("scale", f"deployment/{gateway['metadata']['name']}", "--replicas=1")
     reach(model, "Asleep", seconds=120)

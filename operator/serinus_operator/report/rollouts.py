@@ -41,6 +41,9 @@ class RolloutMetrics(Collector):
         name = ["namespace", "name"]
         phase = GaugeMetricFamily("serinus_rollout_phase", "1 for the phase of the rollout", labels=[*name, "phase"])
         weight = GaugeMetricFamily("serinus_rollout_requested_weight", "Percent asked for the candidate", labels=name)
+        split = GaugeMetricFamily(
+            "serinus_rollout_weight_verified", "1 if the pods count the share that is asked for, else 0", labels=name
+        )
         verdicts = CounterMetricFamily(
             "serinus_rollout_verdicts", "Verdicts by metric and result", labels=[*name, "metric", "result"]
         )
@@ -51,12 +54,14 @@ class RolloutMetrics(Collector):
             if rollout:
                 phase.add_metric([namespace, model, rollout.get("phase", "Stable")], 1)
                 weight.add_metric([namespace, model], rollout.get("requestedWeight") or 0)
+            if (verified := rollout.get("weightVerified")) in ("True", "False"):
+                split.add_metric([namespace, model], verified == "True")
         self._forget(present)
         for (about, metric, result), count in self._verdicts.items():
             verdicts.add_metric([*about, metric, result], count)
         for (about, reason), count in self._aborts.items():
             aborts.add_metric([*about, reason], count)
-        yield from (phase, weight, verdicts, aborts)
+        yield from (phase, weight, split, verdicts, aborts)
 
     def _forget(self, present: set[Model]) -> None:
         self._verdicts = Counter({key: count for key, count in self._verdicts.items() if key[0] in present})

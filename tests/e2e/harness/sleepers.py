@@ -19,7 +19,9 @@ SLEEPY: dict[str, Any] = {
     "maxReplicas": 2,
     "stableWindowSeconds": 6,
     "scaleToZero": {"gracePeriodSeconds": 2},
+    "activation": {"maxPendingRequests": 5000},
 }
+"""With room for all that comes while a busy node wakes it: another story is about that limit."""
 DOUBLED = {"y": [[2.0, 4.0, 6.0, 8.0]]}
 
 

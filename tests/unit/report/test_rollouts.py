@@ -9,10 +9,10 @@ FAIL = ("errors", "Fail")
 ABORT = ("", "AnalysisFailed")
 
 
-def told(*what: tuple[str, str], phase: str | None = "Stepping", present: bool = True) -> str:
+def told(*what: tuple[str, str], phase: str | None = "Stepping", present: bool = True, **more: str) -> str:
     metrics, registry = RolloutMetrics(), CollectorRegistry()
     registry.register(metrics)
-    status = {"phase": phase, "requestedWeight": 25} if phase else {}
+    status = {"phase": phase, "requestedWeight": 25, **more} if phase else {}
     metrics.follow(lambda: [("ml", "iris", status)] if present else [])
     for one in what:
         metrics.count(("ml", "iris"), *one)
@@ -23,6 +23,14 @@ def test_phase_and_weight_are_those_of_the_status() -> None:
     assert f'serinus_rollout_phase{{{WHO},phase="Stepping"}} 1.0' in told()
     assert f"serinus_rollout_requested_weight{{{WHO}}} 25.0" in told()
     assert WHO not in told(phase=None)
+
+
+def test_split_is_verified_or_not_and_nothing_is_said_while_too_few_were_counted() -> None:
+    name = f"serinus_rollout_weight_verified{{{WHO}}}"
+    assert f"{name} 1.0" in told(weightVerified="True")
+    assert f"{name} 0.0" in told(weightVerified="False")
+    assert name not in told(weightVerified="Unknown")
+    assert name not in told()
 
 
 def test_verdicts_are_counted_by_metric_and_result_and_aborts_by_reason() -> None:
