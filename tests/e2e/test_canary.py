@@ -213,7 +213,7 @@ def test_a_candidate_gets_copies_before_requests_and_one_that_disagrees_never_ge
     metrics = [*ROLLOUT["analysis"]["metrics"], {"name": "agreement", "type": "ShadowAgreementPercent", "min": 99}]
     copies = {
         **ROLLOUT,
-        "steps": [{"weight": 0, "pauseSeconds": 10}, {"weight": 50, "pauseSeconds": 10}],
+        "steps": [{"weight": 0, "pauseSeconds": 30}, {"weight": 50, "pauseSeconds": 10}],
         "shadow": {"percent": 50},
         "analysis": {**ROLLOUT["analysis"], "metrics": metrics},
     }
