@@ -51,6 +51,10 @@ METRIC_REJECTED = "serinus_requests_rejected_total"
 METRIC_MODEL_INFO = "serinus_model_info"
 METRIC_OUTPUTS = "serinus_outputs_checked_total"
 """Answers by `via`, and by `result`: `finite`, or `invalid` when an output has a NaN or an infinite number."""
+METRIC_SKETCH = "serinus_output_values_total"
+"""One value of each answer, by `bin`: `SKETCH_BINS` of them, rising, for each of the first `SKETCH_OUTPUTS` outputs."""
+SKETCH_OUTPUTS = 4
+SKETCH_BINS = 147
 METRIC_SHADOW_SENT = "serinus_shadow_sent_total"
 METRIC_SHADOW_DROPPED = "serinus_shadow_dropped_total"
 METRIC_SHADOW_FAILED = "serinus_shadow_failed_total"

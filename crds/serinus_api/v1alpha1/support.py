@@ -20,18 +20,6 @@ NOT_YET = (
 )
 """Without effect until their feature lands; each stands for everything below it."""
 
-MEASURED = frozenset(
-    {
-        "ErrorRatePermille",
-        "LatencyP50Milliseconds",
-        "LatencyP95Milliseconds",
-        "LatencyP99Milliseconds",
-        "OutputInvalidPermille",
-        "ShadowAgreementPercent",
-    }
-)
-"""Types of analysis metrics that pods have counters for."""
-
 ACTIONS_NOT_YET = (names.ANNOTATION_REFRESH,)
 """Annotations that ask for an action which no version so far carries out."""
 
@@ -56,8 +44,6 @@ def _values_not_yet(rollout: RolloutSpec, *, scaled: bool) -> Iterator[str]:
     """Fields of a rollout that work, but not with this value or not together with `spec.scaling`."""
     if rollout.strategy == "Recreate":
         yield "spec.rollout.strategy: Recreate"
-    metrics = rollout.analysis.metrics if rollout.analysis else ()
-    yield from (f"spec.rollout.analysis.metrics: {one.type}" for one in metrics if one.type not in MEASURED)
     if rollout.gradual and scaled:
         yield "spec.rollout together with spec.scaling"
 

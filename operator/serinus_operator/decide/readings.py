@@ -24,6 +24,9 @@ from serinus_api.runtime import (
     METRIC_OUTPUTS,
     METRIC_SHADOW_COMPARED,
     METRIC_SHADOW_DIFFERENCE,
+    METRIC_SKETCH,
+    SKETCH_BINS,
+    SKETCH_OUTPUTS,
 )
 from serinus_operator.decide.demand import MOST
 from serinus_operator.decide.windows import Reading, Tally
@@ -44,7 +47,10 @@ def readings_of(process: str, revision: str, page: str) -> tuple[Reading, ...]:
 def _tally(samples: Iterable[Sample]) -> Tally:
     answers = errors = split = checked = invalid = 0
     cumulated: dict[float, int] = defaultdict(int)
+    drawn: dict[int, int] = defaultdict(int)
     for sample in samples:
+        if sample.name == METRIC_SKETCH:
+            drawn[int(sample.labels["bin"])] += _count(sample)
         if sample.name == METRIC_OUTPUTS and sample.labels["via"] != "shadow":
             checked += _count(sample)
             invalid += _count(sample) if sample.labels["result"] == "invalid" else 0
@@ -61,7 +67,13 @@ def _tally(samples: Iterable[Sample]) -> Tally:
             errors += count if code >= 500 else 0
             split += count if via == "split" else 0
     return Tally(
-        answers=answers, errors=errors, latency=_apart(cumulated), split=split, checked=checked, invalid=invalid
+        answers=answers,
+        errors=errors,
+        latency=_apart(cumulated),
+        split=split,
+        checked=checked,
+        invalid=invalid,
+        outputs=_sketched(drawn),
     )
 
 
@@ -87,6 +99,16 @@ def _count(sample: Sample) -> int:
     if not 0 <= sample.value <= MOST:
         raise ValueError(f"{sample.name} is {sample.value}")
     return int(sample.value)
+
+
+def _sketched(drawn: dict[int, int]) -> tuple[int, ...]:
+    """Counts of all bins, one output after the other."""
+    if not drawn:
+        return ()
+    bins = range(SKETCH_OUTPUTS * SKETCH_BINS)
+    if odd := next((number for number in drawn if number not in bins), None):
+        raise ValueError(f"there is no bin {odd}")
+    return tuple(drawn.get(number, 0) for number in bins)
 
 
 def _apart(cumulated: dict[float, int]) -> tuple[int, ...]:

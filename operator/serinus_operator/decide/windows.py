@@ -30,7 +30,7 @@ class Tally:
     invalid: int = 0
     """Answers with a NaN or an infinite number."""
     outputs: tuple[int, ...] = ()
-    """Output values by the bins of the sketch."""
+    """Output values, one of each answer, by the bins of the sketch."""
     compared: int = 0
     """Copied requests that both revisions answered."""
     agreed: int = 0

@@ -2,9 +2,17 @@
 
 import pytest
 
-from serinus_api.runtime import LATENCY_BUCKETS, ModelSource, RuntimeConfig, ShadowOrder
+from serinus_api.runtime import (
+    LATENCY_BUCKETS,
+    SKETCH_BINS,
+    SKETCH_OUTPUTS,
+    ModelSource,
+    RuntimeConfig,
+    ShadowOrder,
+)
 from serinus_operator.decide.readings import readings_of
 from serinus_operator.decide.windows import Reading, Tally
+from serinus_runtime.codec import EncodedAnswer
 from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 from serinus_runtime.shadow import Shadow
@@ -51,6 +59,20 @@ def test_answers_with_what_is_no_number_are_counted_apart_and_copies_not_at_all(
         metrics.outputs[key] += count
     (reading,) = readings_of("p1", "iris-1", metrics.render())
     assert reading.counters == Tally(checked=7, invalid=2)
+
+
+def test_values_are_read_by_their_bins_and_those_of_copies_and_testers_are_not_drawn() -> None:
+    metrics = Metrics("iris-1", Gate(2, 0))
+    for via, number in (("direct", 3), ("split", 3), ("split", 150), ("match", 4), ("shadow", 5), ("direct", None)):
+        metrics.count(via, EncodedAnswer(b"", None, drawn=number))
+    (reading,) = readings_of("p1", "iris-1", metrics.render())
+    assert len(reading.counters.outputs) == SKETCH_OUTPUTS * SKETCH_BINS
+    assert {place: count for place, count in enumerate(reading.counters.outputs) if count} == {3: 2, 150: 1}
+
+
+@pytest.mark.parametrize("number", ["-1", str(SKETCH_OUTPUTS * SKETCH_BINS), "x"])
+def test_bin_that_there_is_not_makes_the_page_unreadable(number: str) -> None:
+    assert readings_of("p1", "iris-1", f'serinus_output_values_total{{bin="{number}"}} 3\n') == ()
 
 
 async def witnessed(**counts: float) -> tuple[Reading, ...]:
