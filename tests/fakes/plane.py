@@ -6,11 +6,11 @@ that could have an address that answers has one, and pods that somebody else has
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.fakes.copying import Copying
 from tests.fakes.kubelet import Status, running
 
 from serinus_api import names
@@ -22,17 +22,9 @@ from serinus_api.gateway import (
     ModelTraffic,
     RevisionTraffic,
 )
-from serinus_api.runtime import (
-    LATENCY_BUCKETS,
-    METRIC_DURATION,
-    METRIC_SHADOW_COMPARED,
-    METRIC_SHADOW_DIFFERENCE,
-    LoadReport,
-    ShadowOrder,
-)
+from serinus_api.runtime import LATENCY_BUCKETS, METRIC_DURATION, LoadReport
 from serinus_gateway.views import view_of
 from serinus_operator.cluster.port import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, POD, SERVICE, Manifest
-from serinus_operator.decide.copies import Loan
 
 if TYPE_CHECKING:
     from tests.fakes.world import World
@@ -75,14 +67,7 @@ class Plane:
         """By pod and code, answers to requests that a gateway split."""
         self.errors: dict[str, float] = {}
         """By revision, the share of such requests that it answers with an error."""
-        self.disagrees: dict[str, float] = {}
-        """By revision, the share of copies that it answers otherwise than the stable one."""
-        self.orders: dict[str, tuple[ShadowOrder, float]] = {}
-        """By pod, what it was told to copy last, and until when."""
-        self.compared: dict[str, Counter[tuple[str, bool]]] = {}
-        """By pod, copies by candidate and by whether it agreed."""
-        self.copies: Counter[str] = Counter()
-        """Copies that each pod received."""
+        self.copying = Copying(self._now, self._ready)
         self.gone: dict[str, float] = {}
         self.answered = 0
         self.lost: list[str] = []
@@ -105,7 +90,7 @@ class Plane:
         self._empty_since: dict[str, float] = {}
         self._random = random.Random(7)
         world.load, world.ask_gateway, world.probe = self.load, self.report, self.probe
-        world.page, world.lend = self.page, self.lend
+        world.page, world.lend = self.page, self.copying.lend
         world.kubelet.serving = self._serving
         world.cluster.watchers.append(self._look)
 
@@ -164,7 +149,7 @@ class Plane:
             arrivals={
                 "direct": self.received.get(name, 0),
                 "split": sum(self.tallies.get(name, {}).values()),
-                "shadow": self.copies[name],
+                "shadow": self.copying.received[name],
             },
             busy_seconds=self.received.get(name, 0) * WORK_SECONDS,
         )
@@ -179,21 +164,12 @@ class Plane:
             told = f'code="{code}",via="split"'
             lines += [f'{METRIC_DURATION}_bucket{{{told},le="{bound}"}} {count}' for bound in BOUNDS]
             lines.append(f"{METRIC_DURATION}_count{{{told}}} {count}")
-        for (candidate, agreed), count in self.compared.get(name, {}).items():
-            labels = f'candidate="{candidate}",agree="{str(agreed).lower()}"'
-            lines.append(f"{METRIC_SHADOW_COMPARED}{{{labels}}} {count}")
-            lines.append(f'{METRIC_SHADOW_DIFFERENCE}{{candidate="{candidate}"}} 0.5')
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, *self.copying.lines(name), ""])
 
-    def lend(self, loan: Loan) -> None:
-        """`PUT /shadow` of a pod."""
-        self.orders[loan.pod["metadata"]["name"]] = loan.order, self._now() + loan.order.seconds
-
-    def copying(self) -> dict[str, int]:
+    def copies(self) -> dict[str, int]:
         """Percent that each pod copies at this moment."""
-        now, pods = self._now(), self._pods()
-        active = {name: order.percent for name, (order, until) in self.orders.items() if now < until and name in pods}
-        return {name: percent for name, percent in active.items() if percent}
+        percents = {name: self.copying.percent(name) for name in self._pods()}
+        return {name: percent for name, percent in percents.items() if percent}
 
     # Requests
 
@@ -286,17 +262,9 @@ class Plane:
         self.working[pod] = self.working.get(pod, 0) + counted
         await asyncio.sleep(WORK_SECONDS)
         self.working[pod] -= counted
-        if counted and self._random.random() * 100 < self.copying().get(pod, 0):
-            self._copy(pod, self.orders[pod][0].revision)
+        if counted:
+            self.copying.answered(pod)
         return True
-
-    def _copy(self, pod: str, candidate: str) -> None:
-        """The answer is out; the copy is answered at once."""
-        ready = self._ready(candidate)
-        if ready:
-            self.copies[self._random.choice(ready)] += 1
-            agreed = self._random.random() >= self.disagrees.get(candidate, 0.0)
-            self.compared.setdefault(pod, Counter())[candidate, agreed] += 1
 
     def _loses(self, model: str, why: str, counted: bool) -> bool:
         if counted:

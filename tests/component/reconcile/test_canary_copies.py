@@ -33,7 +33,7 @@ def copied(**spec: object) -> Manifest:
 async def in_copies(world: World, plane: Plane, **spec: object) -> str:
     """Apply the new version, and wait until requests are copied to it; its name."""
     world.apply(copied(**spec))
-    await world.until(lambda: bool(plane.copying()), within=60)
+    await world.until(lambda: bool(plane.copies()), within=60)
     return str(world.status()["candidateRevision"])
 
 
@@ -51,7 +51,7 @@ async def test_candidate_that_agrees_goes_from_copies_to_requests_and_is_promote
     async with served() as (world, plane, first, seen):
         second = await in_copies(world, plane)
         stable = {pod["metadata"]["name"] for pod in world.kubelet.pods(first)}
-        assert plane.copying() == dict.fromkeys(stable, 50)
+        assert plane.copies() == dict.fromkeys(stable, 50)
         assert (phase(world), weight(world), size(world, second), size(world, first)) == ("Stepping", 0, 1, 2)
         assert world.status()["scaling"]["traffic"] == "Direct", "copies need no gateway in the path"
         assert "copies alone" in world.condition("Ready")["message"]
@@ -63,18 +63,18 @@ async def test_candidate_that_agrees_goes_from_copies_to_requests_and_is_promote
         await world.until(lambda: verdicts(world).keys() == {"errors", "agreement"}, within=60)
         await world.until(lambda: world.status()["rollout"].get("weightVerified") == "True", within=60)
         await world.until(lambda: phase(world) == "Baking", within=60)
-        await world.until(lambda: not plane.copying(), within=3)
+        await world.until(lambda: not plane.copies(), within=3)
         assert await world.ready(within=120) == second
         assert [w for w in dict.fromkeys(w for _, w in seen) if w] == [50, 100]
 
 
 async def test_candidate_that_disagrees_is_taken_back_before_anybody_asked_it() -> None:
     async with served() as (world, plane, first, seen):
-        plane.disagrees.update(dict.fromkeys([await in_copies(world, plane)], 0.3))
+        plane.copying.disagrees.update(dict.fromkeys([await in_copies(world, plane)], 0.3))
         second = world.status()["candidateRevision"]
         pods = world.kubelet.pods(second)
         await world.until(lambda: world.says("Stalled", "True", "RolledBack"), within=120)
-        await world.until(lambda: not plane.copying(), within=3)
+        await world.until(lambda: not plane.copies(), within=3)
         assert "agreement" in world.condition("RolloutHealthy")["message"]
         assert "largest difference 0.5" in world.condition("RolloutHealthy")["message"]
         assert {w for _, w in seen} == {0}
@@ -87,9 +87,9 @@ async def test_copies_end_by_themselves_when_nobody_renews_them() -> None:
         await in_copies(world, plane)
         assert world.process
         await world.process.kill()
-        await world.until(lambda: not plane.copying(), within=LOAN_SECONDS + 1)
+        await world.until(lambda: not plane.copies(), within=LOAN_SECONDS + 1)
         world.start(world.process.reconciler.settings)
-        await world.until(lambda: bool(plane.copying()), within=30)
+        await world.until(lambda: bool(plane.copies()), within=30)
         await world.until(lambda: world.status()["rollout"]["phase"] == "Baking", within=200)
 
 
@@ -98,9 +98,9 @@ async def test_operator_that_starts_anew_counts_copies_anew() -> None:
     slow = {"steps": [{"weight": 0, "pauseSeconds": 60}, {"weight": 50}], "analysis": {**ANALYSIS, "minRequests": 300}}
     async with served() as (world, plane, _, _):
         second = await in_copies(world, plane, **slow)
-        plane.disagrees[second] = 1.0
-        await world.until(lambda: sum(sum(c.values()) for c in plane.compared.values()) >= 150, within=60)
-        plane.disagrees[second] = 0.0
+        plane.copying.disagrees[second] = 1.0
+        await world.until(lambda: sum(sum(c.values()) for c in plane.copying.compared.values()) >= 150, within=60)
+        plane.copying.disagrees[second] = 0.0
         assert world.process
         await world.restart(world.process.reconciler.settings)
         await world.until(lambda: verdicts(world) == {"agreement": "Pass"}, within=120)
@@ -112,10 +112,10 @@ async def test_nothing_is_copied_while_it_is_paused_or_after_it_was_taken_back()
     async with served(per_second=2.0) as (world, plane, _, _):
         await in_copies(world, plane)
         world.apply({**copied(), "spec": {**copied()["spec"], "paused": True}})
-        await world.until(lambda: not plane.copying(), within=3)
+        await world.until(lambda: not plane.copies(), within=3)
         world.apply(copied())
-        await world.until(lambda: bool(plane.copying()), within=30)
+        await world.until(lambda: bool(plane.copies()), within=30)
         world.annotate(abort="1")
-        await world.until(lambda: not plane.copying(), within=3)
+        await world.until(lambda: not plane.copies(), within=3)
         world.annotate(retry="1")
-        await world.until(lambda: bool(plane.copying()), within=60)
+        await world.until(lambda: bool(plane.copies()), within=60)
