@@ -53,6 +53,8 @@ async def test_candidate_that_agrees_goes_from_copies_to_requests_and_is_promote
         stable = {pod["metadata"]["name"] for pod in world.kubelet.pods(first)}
         assert plane.copies() == dict.fromkeys(stable, 50)
         assert (phase(world), weight(world), size(world, second), size(world, first)) == ("Stepping", 0, 1, 2)
+        rollout = world.status()["rollout"]
+        assert (rollout["stepIndex"], rollout["stepWeight"]) == (0, 0), "as any step says where it is"
         assert world.status()["scaling"]["traffic"] == "Direct", "copies need no gateway in the path"
         assert "copies alone" in world.condition("Ready")["message"]
         await world.until(lambda: verdicts(world) == {"agreement": "Pass"}, within=60)
