@@ -77,6 +77,10 @@ images: $(READY) ## Build the operator, runtime and gateway images, and import t
 e2e: cluster $(E2E_IMAGES) ## End-to-end tests on that cluster, installed with Helm
 	$(BIN)/python -m pytest tests/e2e -n $(E2E_WORKERS) --maxschedchunk 1 $(E2E_ARGS)
 
+.PHONY: chaos
+chaos: cluster $(E2E_IMAGES) ## The chaos tier on that cluster, each fault as long as promised; seeds and histories kept
+	SERINUS_FULL=1 $(BIN)/python -m pytest tests/chaos -n 4 --maxschedchunk 1 $(E2E_ARGS)
+
 .PHONY: bench
 bench: $(READY) ## Measure side by side; ratios in one run
 	$(BIN)/python -m bench

@@ -48,6 +48,12 @@ class PodPast:
     """Processors used on average."""
     answers: tuple[int, ...] | None = None
     """Requests answered since the time before, by latency bucket."""
+    matched: float = 0.0
+    """Of the arrivals, those that a header match sent."""
+    copied: float = 0.0
+    """Of the arrivals, copies of requests that the stable revision got."""
+    rated: bool = True
+    """Whether anything is known of the time before; without it only what it says of this moment counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,12 @@ class Point:
     answers: tuple[int, ...] | None
     silent: int = 0
     """Ready pods that did not answer."""
+    matched: float = 0.0
+    """Of the arrivals, those that a header match sent."""
+    copied: float = 0.0
+    """Of the arrivals, copies of requests that the stable revision got."""
+    rated: bool = True
+    """Whether the arrivals of all pods are known, so that what is borne is borne for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,41 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """How much was asked of a revision, averaged over one window."""
+
+    concurrency: float
+    arrivals: float
+    """Requests per second."""
+    cores: float | None
+    """Processors in use; None where no pod says."""
+    p95_seconds: float | None
+    """None without an answered request."""
+    requests: float = 0.0
+    """How many have arrived in the window."""
+    matched: float = 0.0
+    """Of the arrivals, those that a header match sent."""
+    copied: float = 0.0
+    """Of the arrivals, copies of requests that the stable revision got."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeMemory:
+    """What is remembered of the pods that a revision would need for every request, while two share them."""
+
+    size: int
+    """Pods, within the bounds."""
+    surge: Surge = field(default_factory=Surge)
+    sample: Demand | None = None
+    """The last window in which it got enough requests to tell what one costs."""
+    decided_at: float | None = None
+    """When the look was made on which the size rests."""
+    settled_at: float = 0.0
+    """When the size last changed."""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScalingMemory:
     """What a restart may lose; without it nothing shrinks for one stable window."""
 
@@ -132,3 +179,5 @@ class ScalingMemory:
     settled_at: float = 0.0
     """When the size last changed."""
     outcome: Outcome | None = None
+    whole: WholeMemory | None = None
+    """During a rollout in steps."""

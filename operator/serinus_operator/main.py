@@ -221,10 +221,11 @@ def rollouts_of(cache: Cache) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def outcomes(memories: Mapping[Key, Memory]) -> Iterator[tuple[Key, Outcome]]:
-    """The last decision on the size of each model that is scaled by demand."""
+    """The last decision on the size of each model that is scaled by demand: during a rollout in steps, on all of it."""
     for key, memory in memories.items():
-        if memory.scaling.outcome:
-            yield key, memory.scaling.outcome
+        whole = memory.scaling.whole
+        if found := (whole.outcome if whole else None) or memory.scaling.outcome:
+            yield key, found
 
 
 class Forever:

@@ -200,6 +200,9 @@ class Memory:
     running_since: float = 0.0
     """Monotonic time when that was first seen."""
     scaling: ScalingMemory = field(default_factory=ScalingMemory)
+    """Of the revision that serves."""
+    sides: Mapping[str, ScalingMemory] = field(default_factory=dict)
+    """Of the other revisions that share the requests with it, by name."""
     zero: ZeroMemory = field(default_factory=ZeroMemory)
     canary: object = None
     """What `decide/canary.py` remembers, and nobody else looks into."""

@@ -22,7 +22,7 @@ from tests.e2e.harness.world import RUN_LABEL, World
 
 from serinus_api.names import short_hash
 
-HERE = Path(__file__).parent
+STORIES = Path(__file__).parent, Path(__file__).parents[1] / "chaos"
 FREE = ("test_chart", "test_alerts")
 """Modules that need no cluster."""
 TOLD = pytest.StashKey[dict[str, Any]]()
@@ -79,7 +79,7 @@ def turn_of(item: pytest.Item) -> tuple[int, bool]:
 
 
 def is_story(item: pytest.Item) -> bool:
-    return item.path.parent == HERE and item.path.stem not in FREE
+    return item.path.parent in STORIES and item.path.stem not in FREE
 
 
 def may_have_stories(config: pytest.Config) -> bool:

@@ -23,7 +23,7 @@ from serinus_api.gateway import (
     RevisionTraffic,
 )
 from serinus_api.runtime import LATENCY_BUCKETS, METRIC_DURATION, LoadReport
-from serinus_gateway.views import view_of
+from serinus_gateway.views import TRIED, view_of
 from serinus_operator.cluster.port import DEPLOYMENT, ENDPOINT_SLICE, MODEL_DEPLOYMENT, POD, SERVICE, Manifest
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class Plane:
         """By pod and code, answers to requests that a gateway split."""
         self.errors: dict[str, float] = {}
         """By revision, the share of such requests that it answers with an error."""
+        self.matched: dict[str, int] = {}
+        """By pod, requests that came for their headers."""
+        self.seconds: dict[str, float] = {}
+        """By revision, how long a request takes; `WORK_SECONDS` where nothing is said."""
+        self.busy: dict[str, float] = {}
+        """By pod, the sum of that."""
         self.copying = Copying(self._now, self._ready)
         self.gone: dict[str, float] = {}
         self.answered = 0
@@ -149,9 +155,10 @@ class Plane:
             arrivals={
                 "direct": self.received.get(name, 0),
                 "split": sum(self.tallies.get(name, {}).values()),
+                "match": self.matched.get(name, 0),
                 "shadow": self.copying.received[name],
             },
-            busy_seconds=self.received.get(name, 0) * WORK_SECONDS,
+            busy_seconds=self.busy.get(name, 0.0),
         )
 
     def page(self, pod: Manifest) -> str | None:
@@ -178,9 +185,9 @@ class Plane:
         found = (s["metadata"]["name"] for s in self.world.cluster.of(SERVICE) if s["spec"]["clusterIP"] == address)
         return await self.send(next(found), counted=False)
 
-    async def request(self, model: str = "iris") -> bool:
-        """One request on a connection of its own; whether it was answered."""
-        answered = await self.send(model)
+    async def request(self, model: str = "iris", *, match: bool = False) -> bool:
+        """One request on a connection of its own; whether it was answered. `match`: with the headers that are asked."""
+        answered = await self.send(model, match=match)
         self.answered += answered
         return answered
 
@@ -188,7 +195,7 @@ class Plane:
         """What kube-proxy knows behind its Service: `pod`, `gateway`, both, or nothing."""
         return {kind for kind, _ in self._views.get(model, ())}
 
-    async def send(self, model: str, *, counted: bool = True) -> bool:
+    async def send(self, model: str, *, counted: bool = True, match: bool = False) -> bool:
         """To one of the addresses that kube-proxy knows."""
         view = self._views.get(model, ())
         if not view:
@@ -199,9 +206,9 @@ class Plane:
         gateway = self._gateway(name)
         if gateway is None or not gateway.answers:
             return self._loses(model, f"gateway {name} does not answer", counted)
-        return await self._hold(gateway, model, counted)
+        return await self._hold(gateway, model, counted, match)
 
-    async def _hold(self, gateway: Gateway, model: str, counted: bool) -> bool:
+    async def _hold(self, gateway: Gateway, model: str, counted: bool, match: bool) -> bool:
         gateway.arrivals[model] = gateway.arrivals.get(model, 0) + 1
         gateway.in_flight[model] = gateway.in_flight.get(model, 0) + 1
         gateway.held[model] = gateway.held.get(model, 0) + 1
@@ -211,11 +218,13 @@ class Plane:
                 if not gateway.alive:
                     return self._loses(model, "its gateway was killed", counted)
                 shares = self._shares(model)
-                revision = self._random.choices([*shares], [*shares.values()])[0]
+                matches = match and len(shares) > 1 and self.world.status(model)["rollout"]["phase"] in TRIED
+                revision = [*shares][-1] if matches else self._random.choices([*shares], [*shares.values()])[0]
                 if pods := self._ready(revision):
                     gateway.held[model] -= 1
                     holding = False
-                    return await self._work(model, self._random.choice(pods), counted, split=len(shares) > 1)
+                    via = "match" if matches else "split" if len(shares) > 1 else "direct"
+                    return await self._work(model, self._random.choice(pods), counted, via)
                 self._wake(model)
                 await asyncio.sleep(0.05)
             return self._loses(model, "held too long", counted)
@@ -247,20 +256,24 @@ class Plane:
 
         self.world.cluster.edit(DEPLOYMENT, self.namespace, revision, change)
 
-    async def _work(self, model: str, pod: str, counted: bool, *, split: bool = False) -> bool:
+    async def _work(self, model: str, pod: str, counted: bool, via: str = "direct") -> bool:
         lately = self._now() - self.gone.get(pod, -DRAIN_SECONDS) < DRAIN_SECONDS
         if pod not in self._pods() and not lately:
             return self._loses(model, f"pod {pod} is gone", counted)
-        if counted and split:
-            labels = self.world.cluster.objects[POD.kind, self.namespace, pod]["metadata"]["labels"]
-            failed = self._random.random() < self.errors.get(labels[names.LABEL_REVISION], 0.0)
+        found = self.world.object(POD, pod)
+        revision = found["metadata"]["labels"][names.LABEL_REVISION] if found else ""
+        seconds = self.seconds.get(revision, WORK_SECONDS)
+        if counted and via == "split":
+            failed = self._random.random() < self.errors.get(revision, 0.0)
             tally = self.tallies.setdefault(pod, {})
             code = 500 if failed else 200
             tally[code] = tally.get(code, 0) + 1
         elif counted:
-            self.received[pod] = self.received.get(pod, 0) + 1
+            came = self.matched if via == "match" else self.received
+            came[pod] = came.get(pod, 0) + 1
+        self.busy[pod] = self.busy.get(pod, 0.0) + (seconds if counted else 0.0)
         self.working[pod] = self.working.get(pod, 0) + counted
-        await asyncio.sleep(WORK_SECONDS)
+        await asyncio.sleep(seconds)
         self.working[pod] -= counted
         if counted:
             self.copying.answered(pod)

@@ -29,8 +29,17 @@ ROLLOUT: dict[str, Any] = {
 }
 
 
-def canary(uri: str) -> dict[str, Any]:
-    return model_of(uri, replicas=1, rollout=ROLLOUT)
+SCALING = {
+    "maxReplicas": 4,
+    "stableWindowSeconds": 6,
+    "targetUtilizationPercent": 100,
+    "metrics": [{"type": "RequestsPerSecond", "target": 8}],
+}
+"""Three pods for all of it, one for a quarter and three for three quarters."""
+
+
+def canary(uri: str, size: dict[str, Any] | None = None) -> dict[str, Any]:
+    return model_of(uri, rollout=ROLLOUT, **(size or {"replicas": 1}))
 
 
 def rollout_of(stage: Stage) -> dict[str, Any]:
@@ -82,9 +91,9 @@ class Load:
 
 
 @asynccontextmanager
-async def loaded(stage: Stage) -> AsyncIterator[Load]:
+async def loaded(stage: Stage, size: dict[str, Any] | None = None) -> AsyncIterator[Load]:
     """The doubler serves, under load; the load is complete afterwards."""
-    await stage.apply(canary(stage.file("two.onnx", doubler(2.0))))
+    await stage.apply(canary(stage.file("two.onnx", doubler(2.0)), size))
     await stage.ready()
     load, over = Load(stage), asyncio.Event()
     running = asyncio.create_task(load.run(over))
@@ -133,6 +142,37 @@ async def test_good_candidate_takes_over_in_steps_with_the_split_that_was_asked_
         expected, deviation = share * whole, math.sqrt(share * (1 - share) * whole)
         assert abs(counts[second] - expected) < SURE * deviation, load.split
     assert fronted.get()["status"]["scaling"]["traffic"] == "Direct"
+
+
+def pods(stage: Stage) -> Counter[str]:
+    """How many pods of each revision there are."""
+    return Counter(pod.revision for pod in stage.instance.pods("default", "m"))
+
+
+async def test_each_side_has_the_pods_for_its_share_of_the_requests(fronted: Stage) -> None:
+    size = {"scaling": SCALING}
+    async with loaded(fronted, size) as load:
+        first = fronted.get()["status"]["stableRevision"]
+        await fronted.until(lambda: pods(fronted)[first] == 3)
+        before: dict[int, tuple[int, int]] = {}
+
+        def note(*_: Any) -> None:
+            status = fronted.get()["status"]
+            weight = int((status.get("rollout") or {}).get("requestedWeight") or 0)
+            ready = {one["name"]: one["readyReplicas"] for one in status.get("revisions", ())}
+            before.setdefault(weight, (ready.pop(first, 0), max(ready.values(), default=0)))
+
+        fronted.cluster.watch(note)
+        await fronted.apply(canary(fronted.file("three.onnx", doubler(3.0)), size))
+        await fronted.until(lambda: rollout_of(fronted).get("appliedWeight") == 75)
+        await fronted.until(lambda: pods(fronted)[first] == 1)
+        second = (await fronted.ready())["status"]["stableRevision"]
+        await fronted.until(lambda: pods(fronted) == {second: 3})
+    assert load.lost == []
+    assert second != first
+    assert before[25][1] >= 1
+    assert min(before[75]) >= 3, "neither had fewer when the weight was raised"
+    assert before[100][1] >= 3
 
 
 async def test_candidate_that_fails_one_request_in_five_is_taken_back(fronted: Stage) -> None:

@@ -189,6 +189,11 @@ class RolloutPhase(StrEnum):
     ABORTED = "Aborted"
     SUPERSEDING = "Superseding"
 
+    @property
+    def ended(self) -> bool:
+        """Whether no candidate is on its way, and none that was promoted is watched."""
+        return self in (RolloutPhase.STABLE, RolloutPhase.ABORTED)
+
 
 class RolloutStatus(ApiModel):
     """The rollout under way, or the last one."""
@@ -264,6 +269,19 @@ class RevisionStatus(ApiModel):
     """When it was made."""
 
 
+class SideStatus(ApiModel):
+    """How many pods one revision shall have while two share the requests."""
+
+    name: Word
+    """The revision."""
+    desired_replicas: Replicas = 0
+    """Pods wanted."""
+    reason: Word | None = None
+    """Why this many, in one word: Share, or what was measured of its own load. Written when the number changes."""
+    message: Text | None = None
+    """The last change and its cause: `1 → 3: 25 % of the 10 with which it could take every request`."""
+
+
 class ScalingStatus(ApiModel):
     """What the scaling loop sees and does."""
 
@@ -276,7 +294,9 @@ class ScalingStatus(ApiModel):
     since: Timestamp | None = None
     """When the state last changed."""
     desired_replicas: Replicas = 0
-    """Pods wanted."""
+    """Pods wanted. During a rollout in steps those with which the stable revision could take every request."""
+    sides: Annotated[tuple[SideStatus, ...], Field(max_length=3, json_schema_extra=ATOMIC)] | None = None
+    """During a rollout in steps: what each revision shall have of it."""
     ready_replicas: Replicas = 0
     """Pods that answer."""
     reason: Word | None = None

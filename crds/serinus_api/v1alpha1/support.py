@@ -32,7 +32,7 @@ def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """
     manifest = {"spec": spec.to_manifest()}
     unknown = (path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
-    return (*unknown, *_values_not_yet(spec.rollout, scaled=spec.scaling is not None))
+    return (*unknown, *_values_not_yet(spec.rollout, spec.scaling.engine if spec.scaling else "Builtin"))
 
 
 def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:
@@ -40,12 +40,15 @@ def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in ACTIONS_NOT_YET if annotations.get(name))
 
 
-def _values_not_yet(rollout: RolloutSpec, *, scaled: bool) -> Iterator[str]:
-    """Fields of a rollout that work, but not with this value or not together with `spec.scaling`."""
+def _values_not_yet(rollout: RolloutSpec, engine: str) -> Iterator[str]:
+    """Fields of a rollout that work, but not with this value or not while this engine sizes the model.
+
+    The object of another engine sizes one Deployment; in a rollout in steps there are two.
+    """
     if rollout.strategy == "Recreate":
         yield "spec.rollout.strategy: Recreate"
-    if rollout.gradual and scaled:
-        yield "spec.rollout together with spec.scaling"
+    if rollout.gradual and engine != "Builtin":
+        yield f"spec.rollout together with spec.scaling.engine: {engine} (engine: Builtin can)"
 
 
 def _asks_for_something(path: str, value: Any) -> bool:

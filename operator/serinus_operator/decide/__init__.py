@@ -21,11 +21,12 @@ from serinus_api.v1alpha1 import (
     RejectedSpec,
     ResolutionPhase,
     ResolutionStatus,
+    SideStatus,
     spec_hash,
     unsupported_actions,
     unsupported_fields,
 )
-from serinus_operator.decide import canary, history, rest, scaling, traffic, zero
+from serinus_operator.decide import canary, history, rest, scaling, sides, traffic, zero
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.rollout import advance
@@ -34,7 +35,7 @@ from serinus_operator.decide.settled import SETTLING_SECONDS, settle
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.validation import asks_otherwise
 from serinus_operator.decide.work import Step, Work, stopped
-from serinus_operator.places import State, Traffic
+from serinus_operator.places import Traffic
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -76,30 +77,32 @@ def _decided(
     if subject.spec.paused:
         return _paused(subject, observation, memory, now)
     refusal = _not_acted_on(subject, default_image, local=local)
-    held = _held(subject, observation, memory) if refusal else None
-    sizing = held or scaling.size(subject, observation, memory.scaling, now)
+    sizing = sides.size(subject, observation, memory, now, acted_on=refusal is None)
     contested = sizing.finding is not None and sizing.finding.verdict.reason is Reason.REPLICA_OWNERSHIP_CONFLICT
-    settled = refusal is None and not contested and not _rolls_out(subject, observation)
+    rolls_out = canary.under_way(subject.status) or _rolls_out(subject, observation)
+    settled = refusal is None and not contested and not rolls_out
     splits = canary.splits(subject.status)
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled, splits=splits)
     sizing = rest.sized(subject, sizing, sleep, now)
     decision: Decision | None = None
     told: tuple[Happening, ...] = ()
+    shown: tuple[SideStatus, ...] = ()
     if canary.under_way(subject.status):
         driven = canary.driven(subject, observation, memory, now, sizing)
-        subject, decision, told = driven.subject, driven.decision, driven.happenings
+        subject, decision, told, shown = driven.subject, driven.decision, driven.happenings, driven.sides
     if decision is None and refusal:
         decision = _keep_stable(subject, observation, memory, now, sizing, refusal)
     elif decision is None:
         decision = _classified(subject, observation, memory, now, sizing, default_image, local)
     found = {ConditionType.SCALING_ACTIVE: sizing.finding} if sizing.finding else {}
+    decision = replace(decision, sizes={**decision.sizes, **rest.others(subject, decision, sleep)})
+    remembered = sides.after(sizing, decision, observation, memory, now)
     return replace(
         rest.told(subject, decision, sizing),
-        memory=replace(decision.memory, scaling=sizing.memory, zero=sleep.memory),
-        scaling=sizing.status,
+        memory=replace(decision.memory, scaling=remembered.stable, sides=remembered.others, zero=sleep.memory),
+        scaling=sizing.status and sizing.status.model_copy(update={"sides": shown or None}),
         traffic=sleep.traffic,
-        sizes={**decision.sizes, **rest.others(subject, decision, sleep)},
-        leaving_pods=sizing.leaving,
+        leaving_pods=remembered.leaving,
         happenings=told or decision.happenings,
         findings={**decision.findings, **found},
         requeue_seconds=_sooner(decision.requeue_seconds, sizing),
@@ -162,7 +165,7 @@ def _classified(  # all that a decision rests on
         status = status.model_copy(update={"actions": canary.noted(replace(subject, status=status))})
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     asleep = sizing.status is not None and sizing.status.state == "Asleep"
-    replicas = rest.first_size(subject) if asleep else share_floor(WHOLE_PERCENT, sizing.size)
+    replicas = rest.SMOKE_PODS if asleep else share_floor(WHOLE_PERCENT, sizing.size)
     if canary.in_steps(subject, observation, resolution.revision, sizing.size):
         replicas = canary.first_size(subject, sizing.size)
     work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)
@@ -270,16 +273,6 @@ def _keep_stable(
 ) -> Decision:
     decision = _with_stable(subject, observation, now, sizing, health=Health.STALLED, verdict=verdict, memory=memory)
     return replace(decision, frozen=not decision.running)
-
-
-def _held(subject: Subject, observation: Observation, memory: Memory) -> Sizing:
-    """The size as it is, for a spec that is not acted on. A sleeper that may not sleep on gets its first pod."""
-    sizing = scaling.held_size(subject, observation)
-    before = subject.status.scaling if subject.spec.scaling else None
-    sleeps = zero.place_of(subject).state is not State.AWAKE and subject.spec.replicas is None
-    size = max(1, sizing.size) if sleeps else sizing.size
-    status = before and before.model_copy(update={"desired_replicas": size})
-    return replace(sizing, size=size, memory=memory.scaling, status=status)
 
 
 def _with_stable(  # the base of every decision that has no candidate

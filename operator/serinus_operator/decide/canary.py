@@ -7,7 +7,7 @@ The resolution finds and tries the model as for any rollout; the status says whe
 been decided is persisted before anything is done for it, and done again by every pass until it is seen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from serinus_api import names
@@ -20,6 +20,7 @@ from serinus_api.v1alpha1 import (
     RevisionState,
     RolloutPhase,
     RolloutStatus,
+    SideStatus,
 )
 from serinus_operator.decide import history, traffic
 from serinus_operator.decide.course import Course, first_percent, intent_of
@@ -31,12 +32,12 @@ from serinus_operator.decide.persistence import course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.scaling import Sizing
+from serinus_operator.decide.shares import Needs
 from serinus_operator.decide.sightings import Sightings, facts_of, kept, looked, remembered
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
 from serinus_operator.state import Decision, Finding, Happening, Health, Instant, Memory, Observation, Subject, Verdict
 
-ENDED = (RolloutPhase.STABLE, RolloutPhase.ABORTED)
 SPLIT = (
     RolloutPhase.STEPPING,
     RolloutPhase.HELD,
@@ -56,11 +57,13 @@ class Driven:
     decision: Decision | None
     """None: the rollout is over, and what follows is for others to decide."""
     happenings: tuple[Happening, ...]
+    sides: tuple[SideStatus, ...] = ()
+    """What each revision shall have, where that follows the demand."""
 
 
 def under_way(status: ModelDeploymentStatus) -> bool:
     """Whether a candidate is on its way in steps, or one that was promoted is still watched."""
-    return status.rollout is not None and status.rollout.phase not in ENDED
+    return status.rollout is not None and not status.rollout.phase.ended
 
 
 def splits(status: ModelDeploymentStatus) -> bool:
@@ -103,10 +106,11 @@ def begun(subject: Subject, candidate: str) -> Subject:
 def driven(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Driven:
     """One pass of the machine."""
     plan, size = plan_of(subject.spec.rollout), sizing.size
+    needs = sizing.needs or Needs(size)
     known = remembered(memory.canary, course_of(subject.status), subject.status, now.monotonic)
     judged = known.watch.verdicts
     known = looked(known, observation, plan, now.monotonic)
-    facts = facts_of(subject, observation, memory, known, plan, now.monotonic, size)
+    facts = facts_of(subject, observation, memory, known, plan, now.monotonic, needs)
     course = advance(known.course, facts, plan)
     status = with_course(subject.status, course, facts, MECHANISM if course.weight else None)
     told = happenings(
@@ -117,10 +121,11 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
         cause=failure_of(course),
         fresh=not isinstance(memory.canary, Sightings),
     )
-    if course.phase in ENDED:
+    if course.phase.ended:
         return Driven(replace(subject, status=_ended(subject, observation, status, course, now)), None, told)
     intent = intent_of(course, facts, plan)
     candidate = course.candidate if course.candidate != course.stable else None
+    sides = _sides(subject, needs, intent.sizes, course)
     listed = history.revisions(
         subject, observation, stable=course.stable, candidate=candidate, digest=None, replicas=size, now=now
     )
@@ -132,7 +137,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
         verdict=_verdict(course, plan),
         findings=_findings(observation, course, plan),
         replicas=size,
-        sizes={name: share_floor(percent, size) for name, percent in intent.sizes.items()},
+        sizes={side.name: side.desired_replicas for side in sides},
         kept_sizes=kept_sizes(subject, observation, size),
         running=_running(observation, intent.entry, course, intent.sizes),
         entry=intent.entry,
@@ -141,7 +146,17 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
         happenings=told,
         requeue_seconds=TICK_SECONDS,
     )
-    return Driven(replace(subject, status=status), decision, told)
+    return Driven(replace(subject, status=status), decision, told, sides if needs.of else ())
+
+
+def _sides(subject: Subject, needs: Needs, percents: Mapping[str, int], course: Course) -> tuple[SideStatus, ...]:
+    """What each revision shall have, and why."""
+    scaling = subject.status.scaling
+    before = {side.name: side for side in scaling.sides or ()} if scaling else {}
+    return tuple(
+        needs.side(name, percent, before.get(name), tried=name not in (course.stable, course.previous))
+        for name, percent in percents.items()
+    )
 
 
 def _running(observation: Observation, entry: str | None, course: Course, sizes: Iterable[str]) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ class Side:
     ready: int = 0
     holds: int = 0
     """Percent of the whole demand that the ready ones can take, at most 100."""
+    stuck: bool = False
+    """More are asked for, and something outside keeps them from starting: no room, a quota."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,9 @@ So does one that answers what cannot be: pods run what their users brought, and 
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from serinus_api.runtime import LATENCY_BUCKETS, LoadReport
-from serinus_operator.loads import History, LoadSample, PodPast, Point
+from serinus_operator.loads import Demand, History, LoadSample, PodPast, Point
 
 TICK_SECONDS = 2.0
 """The pods of a model that is awake are asked this often."""
@@ -27,19 +26,6 @@ SHORTEST_SECONDS = TICK_SECONDS / 2
 """Between two answers of a pod lies at least this: a clock of its own that hardly moves makes no endless rate."""
 MOST = 1e15
 """No figure of a pod is larger; what is can overflow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """Averages over one window."""
-
-    concurrency: float
-    arrivals: float
-    """Requests per second."""
-    cores: float | None
-    """Processors in use; None where no pod says."""
-    p95_seconds: float | None
-    """None without an answered request."""
 
 
 def is_sane(report: LoadReport) -> bool:
@@ -71,18 +57,26 @@ def fold(history: History, sample: LoadSample, revision: str, keep_seconds: floa
     return History(sample.at, pods, points)
 
 
-def demand(history: History, now: float, seconds: float) -> Demand | None:
-    """The averages over the last `seconds`, at least over the last look; None where nothing is known any more."""
+def demand(history: History, now: float, seconds: float, *, rated: bool = False) -> Demand | None:
+    """The averages over the last `seconds`, at least over the last look; None where nothing is known any more.
+
+    `rated`: only over looks at which the arrivals of all pods were known, so that both speak of the same requests.
+    """
     if not history.points or now - history.points[-1].at > STALE_SECONDS:
         return None
     begin = history.points[-1].at - max(seconds, TICK_SECONDS)
-    points = [point for point in history.points if point.at > begin]
+    points = [point for point in history.points if point.at > begin and (point.rated or not rated)]
+    if not points:
+        return None
     cores = [point.cores for point in points if point.cores is not None]
     return Demand(
         concurrency=max(_mean(p.waiting for p in points), _mean(p.busy for p in points)),
         arrivals=_mean(p.arrivals for p in points),
         cores=_mean(cores) if cores else None,
         p95_seconds=percentile([p.answers for p in points if p.answers is not None], 0.95),
+        requests=sum(p.arrivals for p in points) * TICK_SECONDS,
+        matched=_mean(p.matched for p in points),
+        copied=_mean(p.copied for p in points),
     )
 
 
@@ -119,7 +113,7 @@ def _past(before: PodPast | None, report: LoadReport, at: float, looked_at: floa
     else:
         seconds = since
     if not math.isfinite(seconds) or seconds <= 0 or (last is None and before is None and not young):
-        return PodPast(at, report)
+        return PodPast(at, report, rated=False)
     seconds = max(seconds, SHORTEST_SECONDS)
     cores = None
     if report.cpu_seconds is not None:
@@ -130,8 +124,14 @@ def _past(before: PodPast | None, report: LoadReport, at: float, looked_at: floa
         busy=(report.busy_seconds - (last.busy_seconds if last else 0.0)) / seconds,
         arrivals=max(0, _received(report) - (_received(last) if last else 0)) / seconds,
         cores=cores,
+        matched=_arrived(report, last, "match") / seconds,
+        copied=_arrived(report, last, "shadow") / seconds,
         answers=_since(last.latency_counts if last else None, report.latency_counts),
     )
+
+
+def _arrived(report: LoadReport, last: LoadReport | None, via: str) -> int:
+    return max(0, report.arrivals.get(via, 0) - (last.arrivals.get(via, 0) if last else 0))
 
 
 def _received(report: LoadReport) -> int:
@@ -157,6 +157,9 @@ def _point(sample: LoadSample, pods: dict[str, PodPast], *, silent: int) -> Poin
         cores=sum(cores) if cores else None,
         answers=tuple(map(sum, zip(*fresh, strict=True))) if fresh else None,
         silent=silent,
+        matched=sum(past.matched for past in pods.values()),
+        copied=sum(past.copied for past in pods.values()),
+        rated=all(past.rated for past in pods.values()),
     )
 
 

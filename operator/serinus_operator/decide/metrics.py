@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from serinus_api.v1alpha1 import ModelDeploymentSpec, ScalingMetric, ScalingSpec
-from serinus_operator.decide.demand import TICK_SECONDS, Demand, demand
+from serinus_operator.decide.demand import TICK_SECONDS, demand
 from serinus_operator.decide.replicas import PANIC_SHARE, Ask, pods_for
-from serinus_operator.loads import ScalingMemory
+from serinus_operator.loads import Demand, History
 from serinus_operator.quantity import amount
 
 CONCURRENCY: Final = "Concurrency"
@@ -37,22 +37,38 @@ class Wish:
     """The same of the short window."""
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The demand, averaged over both windows."""
+
+    stable: Demand
+    short: Demand
+
+
+def windows(scaling: ScalingSpec, history: History, now: float) -> Windows | None:
+    """What a history tells of both windows; None where nothing is known any more."""
+    stable = demand(history, now, scaling.stable_window_seconds)
+    short = demand(history, now, PANIC_SHARE * scaling.stable_window_seconds)
+    return Windows(stable, short) if stable and short else None
+
+
 def asks(
-    spec: ModelDeploymentSpec, memory: ScalingMemory, ready: int, now: float
+    spec: ModelDeploymentSpec, seen: Windows | None, ready: int, settled_seconds: float
 ) -> tuple[tuple[Wish, ...], tuple[str, ...]]:
-    """The wishes, and the metrics of which nothing is known; no wishes where no demand is known at all."""
+    """The wishes, and the metrics of which nothing is known; no wishes where no demand is known at all.
+
+    `settled_seconds`: for how long the size has been as it is.
+    """
     scaling = spec.scaling
     assert scaling is not None
-    short_seconds = PANIC_SHARE * scaling.stable_window_seconds
-    stable = demand(memory.history, now, scaling.stable_window_seconds)
-    short = demand(memory.history, now, short_seconds)
-    if stable is None or short is None or not ready:
+    if seen is None or not ready:
         return (), ()
+    stable, short = seen.stable, seen.short
     wishes: list[Wish] = []
     unknown = []
     for metric in scaling.metrics or (ScalingMetric(type=CONCURRENCY, target=spec.runtime.max_concurrency),):
         if metric.type == "LatencyP95Milliseconds":
-            settled = now - memory.settled_at >= scaling.stable_window_seconds
+            settled = settled_seconds >= scaling.stable_window_seconds
             wishes.append(_latency(metric.target, scaling, stable, short, ready, settled=settled))
             continue
         wish = _share(metric, spec, scaling, stable, short)

@@ -17,6 +17,9 @@ from serinus_operator.decide.zero import Sleep, place_of
 from serinus_operator.places import AWAKE, State
 from serinus_operator.state import Decision, Health, Instant, Subject, Verdict
 
+SMOKE_PODS = 1
+"""A new revision of a sleeping model is tried with so many: nobody waits for more."""
+
 
 def sized(subject: Subject, sizing: Sizing, sleep: Sleep, now: Instant) -> Sizing:
     """The size with which the model goes on, and the status that tells of it."""
@@ -46,13 +49,7 @@ def others(subject: Subject, decision: Decision, sleep: Sleep) -> Mapping[str, i
     sleeper = subject.status.stable_revision
     status = decision.status
     awake = {status.stable_revision, status.candidate_revision} - {sleeper, None}
-    return {name: first_size(subject) for name in awake if name}
-
-
-def first_size(subject: Subject) -> int:
-    """Pods that a model without any gets: `activation.initialReplicas`."""
-    scaling = subject.spec.scaling
-    return scaling.activation.initial_replicas if scaling and scaling.activation else 1
+    return {name: SMOKE_PODS for name in awake if name}
 
 
 def _status(subject: Subject, sizing: Sizing, sleep: Sleep, now: Instant) -> ScalingStatus | None:

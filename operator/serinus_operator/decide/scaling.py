@@ -20,6 +20,7 @@ from serinus_operator.decide import metrics, replicas
 from serinus_operator.decide.demand import STALE_SECONDS, fold
 from serinus_operator.decide.findings import worst
 from serinus_operator.decide.loading import begun, youngest
+from serinus_operator.decide.shares import Needs
 from serinus_operator.decide.source import changed_source
 from serinus_operator.loads import Outcome, ScalingMemory, Surge, Writers
 from serinus_operator.state import Finding, Instant, Observation, Progress, Subject, Verdict, WorkloadState
@@ -47,6 +48,22 @@ class Sizing:
     finding: Finding | None = None
     leaving: tuple[str, ...] = ()
     """Pods that shall go first."""
+    needs: Needs | None = None
+    """What each revision needs, during a rollout in steps; None: all of them the same size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the load of one revision's own pods comes to."""
+
+    size: int
+    memory: ScalingMemory
+    reason: str
+    words: str
+    known: bool
+    """Whether anything is known of the load."""
+    unknown: tuple[str, ...]
+    """Metrics of which nothing is."""
 
 
 def size(subject: Subject, observation: Observation, memory: ScalingMemory, now: Instant) -> Sizing:
@@ -62,12 +79,16 @@ def size(subject: Subject, observation: Observation, memory: ScalingMemory, now:
         before = subject.status.scaling
         least = before.desired_replicas if before and stable else spec.min_replicas
         start = replicas.bounded(least, spec.min_replicas, spec.max_replicas)
-        return _said(subject, spec, start, "MinReplicas", f"minReplicas is {spec.min_replicas}", None, ScalingMemory())
+        return said(subject, spec, start, "MinReplicas", f"minReplicas is {spec.min_replicas}", None, ScalingMemory())
     if memory.revision != stable:
-        surge = replicas.surge_at_start(workload.ready, now.monotonic)
-        memory = ScalingMemory(revision=stable, begun=now.monotonic, surge=surge, settled_at=now.monotonic)
-    looked = _looked(spec, observation, workload, memory, now)
-    return _by_demand(subject, spec, observation, workload, looked, now)
+        memory = fresh(stable, workload, now)
+    return _by_demand(subject, spec, observation, workload, looked(spec, observation, memory, now), now)
+
+
+def fresh(revision: str, workload: WorkloadState, now: Instant) -> ScalingMemory:
+    """The memory of a revision that was not looked at before."""
+    surge = replicas.surge_at_start(workload.ready, now.monotonic)
+    return ScalingMemory(revision=revision, begun=now.monotonic, surge=surge, settled_at=now.monotonic)
 
 
 def held_size(subject: Subject, observation: Observation) -> Sizing:
@@ -109,11 +130,9 @@ def _by_engine(subject: Subject, spec: ScalingSpec, observation: Observation, wo
     return Sizing(present, spec.min_replicas, status=status, finding=finding)
 
 
-def _looked(
-    spec: ScalingSpec, observation: Observation, workload: WorkloadState, memory: ScalingMemory, now: Instant
-) -> ScalingMemory:
-    """The memory with what is seen now."""
-    history = memory.history
+def looked(spec: ScalingSpec, observation: Observation, memory: ScalingMemory, now: Instant) -> ScalingMemory:
+    """The memory with what is seen now of its revision."""
+    history, workload = memory.history, observation.workloads[memory.revision]
     if observation.load is not None:
         keep = max(spec.stable_window_seconds, STALE_SECONDS)
         history = fold(history, observation.load, memory.revision, keep)
@@ -154,31 +173,45 @@ def _by_demand(
     memory: ScalingMemory,
     now: Instant,
 ) -> Sizing:
-    live = workload.replicas
-    if other := _other_writer(observation, workload, memory):
+    if other := other_writer(observation, memory):
+        live = workload.replicas
         outcome = Outcome(live, live, panic=False, reason=Reason.REPLICA_OWNERSHIP_CONFLICT)
         memory = replace(memory, outcome=outcome)
-        return _said(subject, spec, live, "ReplicaOwnershipConflict", "another writer set it", other, memory)
-    asks, unknown = metrics.asks(subject.spec, memory, workload.ready, now.monotonic)
+        return said(subject, spec, live, "ReplicaOwnershipConflict", "another writer set it", other, memory)
+    found = followed(subject, observation, memory, now, least=spec.min_replicas)
+    active = activity(subject, observation, found, now)
+    memory = written(found.memory, workload, found.size, now)
+    sizing = said(subject, spec, found.size, found.reason, found.words, active, memory)
+    return replace(sizing, leaving=least_busy(workload, memory, found.size))
+
+
+def followed(
+    subject: Subject, observation: Observation, memory: ScalingMemory, now: Instant, *, least: int
+) -> Followed:
+    """The size by the load of the revision's own pods, from `least` to `maxReplicas`."""
+    spec, workload = subject.spec.scaling, observation.workloads[memory.revision]
+    assert spec is not None
+    live = workload.replicas
+    seen = metrics.windows(spec, memory.history, now.monotonic)
+    asks, unknown = metrics.asks(subject.spec, seen, workload.ready, now.monotonic - memory.settled_at)
     wanted, reason, words = live, "Held", "nothing is known of the demand"
     if asks:
-        wanted, surge = _once_per_look(_rules(spec), asks, workload.ready, memory, now.monotonic)
+        wanted, surge = _once_per_look(rules(spec), asks, workload.ready, memory, now.monotonic)
         memory = replace(memory, surge=surge, decided_at=memory.history.at)
-        reason, words = _cause(asks, panic=surge.panic_since is not None)
-    found = replicas.bounded(wanted, spec.min_replicas, spec.max_replicas)
+        reason, words = cause(asks, panic=surge.panic_since is not None)
+    found = replicas.bounded(wanted, least, spec.max_replicas)
     if found < live and _keeps(subject, observation, workload, memory, now, unknown=bool(unknown)):
-        found = replicas.bounded(live, spec.min_replicas, spec.max_replicas)
+        found = replicas.bounded(live, least, spec.max_replicas)
     if found != wanted:
-        reason, words = _bound(spec, found, wanted, reason, words)
+        reason, words = bound(spec, found, wanted, reason, words)
     panic = memory.surge.panic_since is not None
-    memory = replace(
-        memory if found == live else asked_for(memory, found),
-        settled_at=memory.settled_at if found == live else now.monotonic,
-        outcome=Outcome(found, wanted, panic, reason),
-    )
-    finding = _finding(subject, workload, memory, unknown, now, known=bool(asks))
-    sizing = _said(subject, spec, found, reason, words, finding, memory)
-    return replace(sizing, leaving=least_busy(workload, memory, found))
+    memory = replace(memory, outcome=Outcome(found, wanted, panic, reason))
+    return Followed(found, memory, reason, words, known=bool(asks), unknown=unknown)
+
+
+def written(memory: ScalingMemory, workload: WorkloadState, size: int, now: Instant) -> ScalingMemory:
+    """The memory of a size that is about to be written, where it is another one."""
+    return memory if size == workload.replicas else replace(asked_for(memory, size), settled_at=now.monotonic)
 
 
 def least_busy(workload: WorkloadState, memory: ScalingMemory, size: int) -> tuple[str, ...]:
@@ -203,7 +236,7 @@ def _once_per_look(
     return replicas.wanted(rules, [ask.pods for ask in asks], ready, memory.surge, now)
 
 
-def _rules(spec: ScalingSpec) -> replicas.Rules:
+def rules(spec: ScalingSpec) -> replicas.Rules:
     activation = spec.activation.initial_replicas if spec.activation else None
     return replicas.Rules(
         stable_seconds=spec.stable_window_seconds,
@@ -212,14 +245,14 @@ def _rules(spec: ScalingSpec) -> replicas.Rules:
     )
 
 
-def _cause(asks: Sequence[metrics.Wish], *, panic: bool) -> tuple[str, str]:
+def cause(asks: Sequence[metrics.Wish], *, panic: bool) -> tuple[str, str]:
     """The metric that asks for most pods, and its words for the window in which it does."""
     ask = max(asks, key=lambda ask: max(ask.pods.stable, ask.pods.panic if panic else 0))
     short = panic and ask.pods.panic > ask.pods.stable
     return ask.metric, ask.short_words if short else ask.words
 
 
-def _bound(spec: ScalingSpec, found: int, wanted: int, reason: str, words: str) -> tuple[str, str]:
+def bound(spec: ScalingSpec, found: int, wanted: int, reason: str, words: str) -> tuple[str, str]:
     """The words for a size that is not the one that was wanted."""
     if found == spec.max_replicas < wanted:
         return "MaxReplicas", f"{words} asks for {wanted}; maxReplicas is {found}"
@@ -238,12 +271,15 @@ def _keeps(
     unknown: bool,
 ) -> bool:
     """Whether something forbids to shrink: a pod would be killed while it loads, or would be missed."""
-    history = memory.history
-    last = history.points[-1] if history.points else None
-    silent = last is not None and (last.silent > 0 or last.at != history.at)
     loading = _loading(workload, memory, now)
     loads = loading is not None and loading < subject.spec.runtime.startup_deadline_seconds
-    return unknown or silent or loads or changed_source(subject, observation) is not None
+    return unknown or is_silent(memory) or loads or changed_source(subject, observation) is not None
+
+
+def is_silent(memory: ScalingMemory) -> bool:
+    """Whether a pod did not answer at the last look."""
+    points = memory.history.points
+    return bool(points) and (points[-1].silent > 0 or points[-1].at != memory.history.at)
 
 
 def _loading(workload: WorkloadState, memory: ScalingMemory, now: Instant) -> float | None:
@@ -258,7 +294,8 @@ def _lacks_pods(workload: WorkloadState) -> bool:
     return len(workload.pods) < workload.replicas and workload.problem is None
 
 
-def _other_writer(observation: Observation, workload: WorkloadState, memory: ScalingMemory) -> Finding | None:
+def other_writer(observation: Observation, memory: ScalingMemory) -> Finding | None:
+    """Who else writes the revision's size, if anybody does."""
     if observation.scalers.foreign:
         return _conflict(
             f"{observation.scalers.foreign} writes its replicas as well; remove it, or remove spec.scaling"
@@ -275,23 +312,15 @@ def _conflict(words: str) -> Finding:
     return Finding("False", Verdict(Reason.REPLICA_OWNERSHIP_CONFLICT, f"nothing is scaled: {words}"))
 
 
-def _finding(
-    subject: Subject,
-    workload: WorkloadState,
-    memory: ScalingMemory,
-    unknown: Sequence[str],
-    now: Instant,
-    *,
-    known: bool,
-) -> Finding:
+def activity(subject: Subject, observation: Observation, found: Followed, now: Instant) -> Finding:
     """ScalingActive. Ten seconds without an answer are an answer; before that it says what it said."""
-    if known and not unknown:
+    memory, workload = found.memory, observation.workloads[found.memory.revision]
+    if found.known and not found.unknown:
         waited = now.monotonic - min(memory.coming.values(), default=now.monotonic)
         return Finding("True", Verdict(Reason.METRICS_AVAILABLE, _follows(workload, waited)))
-    if known:
-        words = (
-            f"the pods do not tell {', '.join(unknown)}; nothing shrinks. Their runtime may be of an earlier version"
-        )
+    if found.known:
+        untold = ", ".join(found.unknown)
+        words = f"the pods do not tell {untold}; nothing shrinks. Their runtime may be of an earlier version"
         return Finding("False", Verdict(Reason.METRICS_UNAVAILABLE, words))
     points = memory.history.points
     since = max(points[-1].at if points else memory.begun, memory.ready_since or 0.0)
@@ -318,13 +347,13 @@ def _follows(workload: WorkloadState, seconds: float) -> str:
     return f"{workload.ready} of the {workload.replicas} pods that the load asks for are ready: {problem.message}"
 
 
-def _said(  # one row of the status, from what was found and what it said before
+def said(  # one row of the status, from what was found and what it said before
     subject: Subject,
     spec: ScalingSpec,
     size: int,
     reason: str,
     words: str,
-    finding: Finding | None,
+    found: Finding | None,
     memory: ScalingMemory,
 ) -> Sizing:
     """The sizing with its status; reason and message change with the number alone."""
@@ -336,4 +365,4 @@ def _said(  # one row of the status, from what was found and what it said before
         else:
             told = f"{before.desired_replicas} → {size}: {words}"
             status = status.model_copy(update={"message": told[:1024]})
-    return Sizing(size, min(spec.min_replicas, size), memory=memory, status=status, finding=finding)
+    return Sizing(size, min(spec.min_replicas, size), memory=memory, status=status, finding=found)

@@ -16,13 +16,14 @@ from serinus_operator.decide.faults import Lapses, fault, observed
 from serinus_operator.decide.persistence import failures_of
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.readings import readings_of
+from serinus_operator.decide.shares import Needs
 from serinus_operator.decide.statistics import deviations, share
 from serinus_operator.decide.watch import Watch, begun, evidence_of, sides_of, watched
 from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, record
 from serinus_operator.decide.zero import OFTEN
 from serinus_operator.loads import LoadSample
 from serinus_operator.places import GatewayLook, ZeroMemory
-from serinus_operator.state import Memory, Observation, Subject
+from serinus_operator.state import Memory, Observation, Progress, Subject
 
 QUIET_SECONDS = 2 * TICK_SECONDS
 """Nothing came for so long: what was under way has arrived."""
@@ -123,16 +124,22 @@ def _counted(sightings: Sightings, sample: LoadSample) -> Sightings:
 
 
 def facts_of(
-    subject: Subject, observation: Observation, memory: Memory, sightings: Sightings, plan: Plan, now: float, size: int
+    subject: Subject,
+    observation: Observation,
+    memory: Memory,
+    sightings: Sightings,
+    plan: Plan,
+    now: float,
+    needs: Needs,
 ) -> Facts:
-    """Everything that the machine looks at. `size`: pods that the whole demand needs."""
+    """Everything that the machine looks at."""
     course, look = sightings.course, observation.gateways
     quiet = {
         name: now - sightings.called.get(name or "", sightings.began) for name in (course.candidate, course.previous)
     }
     return Facts(
         wanted=wanted(subject, observation, course),
-        sides={name: side(observation, name, size) for name in observation.workloads},
+        sides={name: side(observation, name, needs, course) for name in observation.workloads},
         applied=applied(observation, course),
         verified=verified(sightings),
         splitter=splitter(look, memory.zero),
@@ -171,10 +178,15 @@ def wanted(subject: Subject, observation: Observation, course: Course) -> str | 
     return None
 
 
-def side(observation: Observation, name: str, size: int) -> Side:
-    """What a revision's ready pods can take."""
-    ready = observation.workloads[name].ready
-    return Side(ready, min(100, 100 * ready // size) if size else 100)
+def side(observation: Observation, name: str, needs: Needs, course: Course) -> Side:
+    """What a revision's ready pods can take, and whether others cannot come."""
+    workload = observation.workloads[name]
+    waiting = any(pod.progress is Progress.WAITING for pod in workload.pods)
+    return Side(
+        ready=workload.ready,
+        holds=needs.holds(name, workload.ready, tried=name == course.candidate != course.stable),
+        stuck=workload.ready < workload.replicas and (waiting or workload.problem is not None),
+    )
 
 
 def applied(observation: Observation, course: Course) -> int | None:

@@ -98,8 +98,12 @@ class View:
 
     @property
     def bake_failed(self) -> bool:
-        """Whether to go back; only to a revision that can take every request, as it was kept to."""
-        returns = self.facts.side(self.course.previous).holds >= 100
+        """Whether to go back; only to a revision that can take as much as the one that fails, as it was kept to.
+
+        Or as much as it ever will, while the failing one has the room.
+        """
+        previous, failing = self.facts.side(self.course.previous), self.facts.side(self.course.stable)
+        returns = previous.ready > 0 and (previous.holds >= failing.holds or previous.stuck)
         failed = self.facts.failed or self.ruling.answer is Answer.FAIL
         return returns and (self.abort_asked or bool(failed))
 
@@ -127,7 +131,8 @@ class View:
         """The weight that may be asked for now on the way to `target`.
 
         No pod of the candidate is ready, or nothing can split: 0. Up: all the way, once the candidate holds the target.
-        Down: as far as stable holds the rest already.
+        Down: as far as stable holds the rest already. A candidate that is given up is not kept for want of room, which
+        it may have itself.
         """
         weight, facts = self.course.weight, self.facts
         candidate, stable = facts.side(self.course.candidate), facts.side(self.course.stable)
@@ -135,4 +140,6 @@ class View:
             return 0
         if target > weight:
             return target if candidate.holds >= target else weight
+        if self.course.phase in (Phase.ABORTING, Phase.SUPERSEDING) and stable.ready and stable.stuck:
+            return target
         return max(target, min(weight, 100 - stable.holds))

@@ -40,8 +40,9 @@ def render(
         manifests.append(entry_service(subject, decision.entry, proxied=decision.traffic.proxied))
     if decision.running:
         manifests += [disruption_budget(subject), metrics_policy(subject, options)]
-    stable = decision.status.stable_revision
+    stable, rollout = decision.status.stable_revision, decision.status.rollout
     known = stable in decision.running and not observation.scalers.missing
+    known = known and (rollout is None or rollout.phase.ended)  # it would size one of two, against the shares
     if stable and known and (engine := scaler(subject, stable)):
         manifests.append(engine)
     return tuple({**m, "metadata": {**owned(subject), **m["metadata"]}} for m in manifests)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.component.reconcile.test_canary import TWO, canary, phase, weight
+from tests.component.reconcile.test_canary import TWO, canary, phase, size, weight
 from tests.component.reconcile.zero import WITH_GATEWAYS, stage
 from tests.fakes import virtual_time
 from tests.fakes.world import World, config_map
@@ -28,6 +28,14 @@ STRICT: dict[str, Any] = {
     "analysis": {"minRequests": 10, "metrics": [{"name": "errors", "type": "ErrorRatePermille", "max": 100}]},
 }
 PER_SECOND = 4.0
+SCALING: dict[str, Any] = {
+    "maxReplicas": 8,
+    "stableWindowSeconds": 6,
+    "targetUtilizationPercent": 100,
+    "metrics": [{"type": "Concurrency", "target": 1}],
+}
+BUSY_SECONDS = 0.6
+"""So two or three requests are under way at once, and a pod bears one."""
 SECOND = "iris-736c8b5f"
 """The name of a revision follows from spec and digest."""
 
@@ -43,16 +51,24 @@ class Ending:
     lost: list[str]
 
 
-async def play(kill: tuple[int, str] | None = None, *, bad: bool = False) -> Ending:
+async def play(kill: tuple[int, str] | None = None, *, bad: bool = False, scaled: bool = False) -> Ending:
     """From the first revision to the second, with an operator that is killed at this write of the rollout.
 
-    `bad`: the second answers most requests with an error, and is taken back.
+    `bad`: the second answers most requests with an error, and is taken back. `scaled`: sizes follow the demand.
     """
-    rollout = STRICT if bad else SHORT
+
+    def made(**spec: Any) -> Manifest:
+        found = canary(rollout=STRICT if bad else SHORT, **spec)
+        if scaled:
+            del found["spec"]["replicas"]
+            found["spec"]["scaling"] = SCALING
+        return found
+
     async with stage() as (world, plane):
         world.apply(config_map("iris-model-2", b"model two"))
-        world.apply(canary(rollout=rollout))
+        world.apply(made())
         first = await world.ready()
+        plane.seconds = {first: BUSY_SECONDS, SECOND: BUSY_SECONDS} if scaled else {}
         await world.until(lambda: plane.leads_to("iris") == {"pod"})
         plane.errors[SECOND] = 0.8 if bad else 0.0
         seen, sent = noted(world), list[asyncio.Future[bool]]()
@@ -63,8 +79,11 @@ async def play(kill: tuple[int, str] | None = None, *, bad: bool = False) -> End
                 await asyncio.sleep(1 / PER_SECOND)
 
         asking = asyncio.ensure_future(ask())
+        if scaled:
+            await world.until(lambda: size(world, first) >= 3)
+            await world.advance(10)
         world.requests = 0
-        world.apply(canary(rollout=rollout, model=TWO))
+        world.apply(made(model=TWO))
         if kill:
             world.kill_at = kill
             await asyncio.wait_for(world.killed.wait(), 200)
@@ -96,10 +115,11 @@ def noted(world: World) -> list[tuple[str, int]]:
     return seen
 
 
+@pytest.mark.parametrize("scaled", [False, True], ids=["of a fixed size", "sized by demand"])
 @pytest.mark.parametrize("bad", [False, True])
-def test_rollout_goes_its_way_once(bad: bool) -> None:
-    ending = virtual_time.run(play(bad=bad))
-    assert ending.seen == (BACK if bad else WAY)
+def test_rollout_goes_its_way_once(bad: bool, scaled: bool) -> None:
+    ending = virtual_time.run(play(bad=bad, scaled=scaled))
+    assert way(ending) == (BACK if bad else WAY)
     assert not ending.lost
 
 
@@ -117,20 +137,28 @@ WAY = [
 ]
 
 
+def way(ending: Ending) -> list[tuple[str, int]]:
+    """Its phases and weights. A weight that is taken back falls as far as stable's pods can carry the rest already."""
+    back = [weight for phase, weight in ending.seen if phase == "Aborting"]
+    assert back == sorted(back, reverse=True)
+    return [(phase, weight) for phase, weight in ending.seen if phase != "Aborting" or weight in (0, *back[:1])]
+
+
 BACK = [("Stable", 0), ("Stepping", 0), ("Stepping", 50), ("Aborting", 50), ("Aborting", 0), ("Aborted", 0)]
 
 
+@pytest.mark.parametrize("scaled", [False, True], ids=["of a fixed size", "sized by demand"])
 @pytest.mark.parametrize("bad", [False, True])
-def test_killed_at_any_write_ends_the_same(bad: bool, subtests: pytest.Subtests) -> None:
+def test_killed_at_any_write_ends_the_same(bad: bool, scaled: bool, subtests: pytest.Subtests) -> None:
     """`CRASHES=1000` tries every point, `CRASH_SEED` others than those of this run."""
     seed, most = int(os.environ.get("CRASH_SEED", "6")), int(os.environ.get("CRASHES", "8"))
-    golden = virtual_time.run(play(bad=bad))
+    golden = virtual_time.run(play(bad=bad, scaled=scaled))
     assert golden.calls > 20
     points = [(number, when) for number in range(1, golden.calls + 1) for when in ("before", "after")]
     for number, when in sorted(random.Random(seed).sample(points, min(most, len(points)))):
         with subtests.test(f"{when} request {number}: CRASH_SEED={seed} CRASHES={most}"):
-            ending = virtual_time.run(play((number, when), bad=bad))
-            assert ending.seen == golden.seen
+            ending = virtual_time.run(play((number, when), bad=bad, scaled=scaled))
+            assert way(ending) == way(golden)
             assert ending.children == golden.children
             assert not ending.lost
 

@@ -11,7 +11,7 @@ from serinus_api import names
 from serinus_api.runtime import LoadReport
 from serinus_operator.cluster.errors import Missing, Unavailable
 from serinus_operator.cluster.port import AUTOSCALER, DEPLOYMENT, MODEL_DEPLOYMENT, POD, SCALED_OBJECT, Manifest
-from serinus_operator.main import rollouts_of
+from serinus_operator.main import outcomes, rollouts_of
 
 SCALING: dict[str, Any] = {
     "maxReplicas": 8,
@@ -348,11 +348,7 @@ async def test_operators_metrics_tell_size_wish_panic_and_reason(world: World) -
         depth=lambda: 0.0,
         oldest=lambda: 0.0,
         held=lambda: 1.0,
-        sizes=lambda: [
-            (k.namespace, k.name, m.scaling.outcome)
-            for k, m in world.process.reconciler.memories.items()
-            if m.scaling.outcome
-        ],
+        sizes=lambda: [(key.namespace, key.name, o) for key, o in outcomes(world.process.reconciler.memories)],
         rollouts=lambda: rollouts_of(world.process.cache),
     )
     world.apply(scaled())

@@ -144,18 +144,27 @@ def test_value_that_does_not_work_yet_is_named(rollout: dict[str, Any], named: s
     assert reported(minimal(rollout=rollout)) == (named,)
 
 
-def test_steps_of_a_model_that_is_sized_by_demand_are_named() -> None:
-    for rollout in (
-        {"strategy": "BlueGreen"},
-        {"steps": [{"weight": 5}]},
-        {"match": MATCH},
-        {"analysis": {}},
-        {"bakeSeconds": 1},
-        {"shadow": {"percent": 1}},
-    ):
-        manifest = minimal(rollout=rollout, scaling={"maxReplicas": 3})
-        assert reported(manifest) == ("spec.rollout together with spec.scaling",)
-    for rollout in ({"revisionHistoryLimit": 3}, {"shadow": {"percent": 0}}):
+STEPPED: tuple[dict[str, Any], ...] = (
+    {"strategy": "BlueGreen"},
+    {"steps": [{"weight": 5}]},
+    {"match": MATCH},
+    {"analysis": {}},
+    {"bakeSeconds": 1},
+    {"shadow": {"percent": 1}},
+)
+
+
+@pytest.mark.parametrize("engine", ["HPA", "KEDA"])
+def test_steps_of_a_model_that_another_engine_sizes_are_named_with_what_would_do(engine: str) -> None:
+    scaling = {"engine": engine, "maxReplicas": 3, "metrics": [{"type": "CPUUtilization", "target": 80}]}
+    for rollout in STEPPED:
+        (named,) = reported(minimal(rollout=rollout, scaling=scaling))
+        assert named == f"spec.rollout together with spec.scaling.engine: {engine} (engine: Builtin can)"
+    assert reported(minimal(rollout={"revisionHistoryLimit": 3}, scaling=scaling)) == ()
+
+
+def test_steps_of_a_model_that_is_sized_by_demand_are_supported() -> None:
+    for rollout in STEPPED:
         assert reported(minimal(rollout=rollout, scaling={"maxReplicas": 3})) == ()
 
 

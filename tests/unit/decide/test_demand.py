@@ -218,3 +218,23 @@ def test_copies_at_the_candidate_are_no_demand_on_the_stable_revision() -> None:
 
     found = now(seen(look(0, 0), look(2, 5_000), look(4, 10_000)), 2)
     assert (found.arrivals, found.concurrency) == (10.0, 1.0)
+
+
+def test_matched_requests_are_counted_apart_as_well() -> None:
+    first = report().model_copy(update={"arrivals": {"split": 4, "match": 10}})
+    second = report(uptime_seconds=1002.0).model_copy(update={"arrivals": {"split": 10, "match": 12}})
+    found = now(seen(sample(0, first), sample(2, second)), 2)
+    assert (found.arrivals, found.matched, found.requests) == (4.0, 1.0, 8.0)
+
+
+def test_looks_at_which_a_pod_was_new_are_left_out_where_rates_count() -> None:
+    """At the first one three requests are under way, and nobody knows how many have come."""
+    history = seen(
+        sample(0, report(in_flight=3, arrivals=9)),
+        sample(2, report(in_flight=1, arrivals=11, uptime_seconds=1002.0)),
+    )
+    rated = demand(history, 2, 60, rated=True)
+    assert rated is not None
+    assert (rated.concurrency, rated.arrivals) == (1.0, 1.0)
+    assert now(history).concurrency == 2.0
+    assert demand(seen(sample(0, report(in_flight=3))), 0, 60, rated=True) is None

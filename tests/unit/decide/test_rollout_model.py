@@ -164,6 +164,11 @@ class Rollouts(RuleBasedStateMachine):
     def gateway_goes_or_comes(self) -> None:
         self.cluster.splitter = not self.cluster.splitter
 
+    @rule(percent=st.sampled_from([10, 50, 90]))
+    def demand_rises(self, percent: int) -> None:
+        """Of a model that is sized by it: the pods that are there hold less of it, until there are more."""
+        self.cluster.holds = {name: held * percent // 100 for name, held in self.cluster.holds.items()}
+
     @rule(action=st.sampled_from(["promote", "abort", "retry"]), full=st.booleans())
     def user_annotates(self, action: str, full: bool) -> None:
         self.count += 1

@@ -3,17 +3,20 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.decide.subjects import observation
+from tests.unit.decide.subjects import observation, workload
+from tests.unit.decide.subjects import pod as pod_of
 
+from serinus_api.conditions import Reason
 from serinus_api.gateway import ModelTraffic, RevisionTraffic
 from serinus_api.runtime import LoadReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutSpec
-from serinus_operator.decide.course import Course
+from serinus_operator.decide.course import Course, Side
 from serinus_operator.decide.plan import plan_of
-from serinus_operator.decide.sightings import Sightings, kept, looked, remembered, verified
+from serinus_operator.decide.shares import Needs
+from serinus_operator.decide.sightings import Sightings, kept, looked, remembered, side, verified
 from serinus_operator.loads import LoadSample, PodLoad
 from serinus_operator.places import EntryState, GatewayLook, GatewayPod
-from serinus_operator.state import Observation
+from serinus_operator.state import Observation, Progress, Verdict, WorkloadState
 from serinus_runtime.limits import Gate
 from serinus_runtime.metrics import Metrics
 
@@ -94,3 +97,17 @@ def test_copies_are_neither_evidence_of_a_share_nor_an_arrival() -> None:
         known = looked(known, with_copies(seen(at, split, split, 50), copies), PLAN, at)
     assert verified(known) is True
     assert "c" not in known.called
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (workload(2, 4, pod_of(Progress.READY), pod_of(Progress.WAITING)), Side(2, 50, stuck=True)),
+        (workload(2, 4, problem=Verdict(Reason.PODS_REFUSED, "quota")), Side(2, 50, stuck=True)),
+        (workload(2, 4, pod_of(Progress.STARTING)), Side(2, 50)),
+        (workload(2, 2, problem=Verdict(Reason.PODS_REFUSED, "quota")), Side(2, 50)),
+    ],
+    ids=["no node has room", "a quota", "it starts", "all that are asked for are there"],
+)
+def test_pods_that_cannot_come_are_told_from_those_that_have_not_come_yet(seen: WorkloadState, expected: Side) -> None:
+    assert side(observation(workloads={"s": seen}), "s", Needs(4), COURSE) == expected

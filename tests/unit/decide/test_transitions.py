@@ -102,6 +102,24 @@ TABLE = [
         P.BAKING,
         id="but not to a revision that cannot take everything",
     ),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": Side(2, 60), "v1": Side(2, 60)}),
+        P.ABORTING,
+        id="unless the failing one cannot either",
+    ),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": FULL, "v1": Side(2, 60, stuck=True)}),
+        P.ABORTING,
+        id="or it has the room that the old one needs",
+    ),
+    pytest.param(
+        course(P.BAKING),
+        facts(entry="v2", evidence=BAD, sides={"v2": NONE, "v1": NONE}),
+        P.BAKING,
+        id="and never to nobody",
+    ),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
     pytest.param(course(P.BAKING), facts(entry="v2", wanted=None), P.STABLE, id="or one that is still to be tried"),
     pytest.param(
@@ -197,6 +215,18 @@ WEIGHTS = [
     pytest.param(course(P.HELD), stepping(sides={"v1": FULL, "v2": NONE}), 0, id="to 0 without a ready pod"),
     pytest.param(course(P.HELD), stepping(evidence=Evidence(readable=False)), 5, id="unchanged while unreadable"),
     pytest.param(course(P.ABORTING, weight=50), facts(applied=50), 0, id="down at once when stable holds everything"),
+    pytest.param(
+        course(P.ABORTING, weight=50),
+        facts(applied=50, sides={"v1": Side(2, 50, stuck=True), "v2": FULL}),
+        0,
+        id="or when what it lacks cannot start",
+    ),
+    pytest.param(
+        course(P.ABORTING, weight=50),
+        facts(applied=50, sides={"v1": Side(0, 0, stuck=True), "v2": FULL}),
+        50,
+        id="but not to nobody",
+    ),
     pytest.param(
         course(P.ABORTING, weight=50),
         facts(applied=50, sides={"v1": Side(2, 70), "v2": FULL}),
