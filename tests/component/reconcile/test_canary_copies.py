@@ -121,3 +121,17 @@ async def test_nothing_is_copied_while_it_is_paused_or_after_it_was_taken_back()
         await world.until(lambda: not plane.copies(), within=3)
         world.annotate(retry="1")
         await world.until(lambda: bool(plane.copies()), within=60)
+
+
+async def test_copies_of_a_model_that_is_sized_by_demand_leave_stable_its_size() -> None:
+    scaling = {"minReplicas": 2, "maxReplicas": 8, "stableWindowSeconds": 6}
+    manifest = copied(shadow={"percent": 100})
+    manifest["spec"] = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
+    manifest["spec"]["scaling"] = scaling
+    async with served() as (world, plane, first, _):
+        world.apply(manifest)
+        await world.until(lambda: bool(plane.copies()), within=60)
+        second = str(world.status()["candidateRevision"])
+        await world.until(lambda: verdicts(world) == {"agreement": "Pass"}, within=60)
+        assert (size(world, first), size(world, second)) == (2, 1)
+        assert await world.ready(within=200) == second
