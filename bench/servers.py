@@ -80,7 +80,7 @@ def runtime(folder: Path, model: bytes, host: str, ports: tuple[int, int], core:
         threads=1,
         drain_seconds=0,
         host=host,
-        shadow_host=host,
+        shadow_network="127.0.0.0/8",
         http_port=ports[0],
         metrics_port=ports[1],
         model_mount=str(mount),

@@ -87,7 +87,7 @@ def _ratio_line(what: str, above: list[float], below: list[float]) -> Line:
 
 
 def _order(port: int, candidate: int, percent: int) -> None:
-    order = ShadowOrder(revision="candidate", percent=percent, seconds=600, port=candidate)
+    order = ShadowOrder(revision="candidate", percent=percent, seconds=600, host=HOST, port=candidate)
     _asked(port, "PUT", SHADOW_PATH, order.model_dump_json(by_alias=True).encode())
 
 

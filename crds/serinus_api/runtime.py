@@ -51,6 +51,10 @@ METRIC_REJECTED = "serinus_requests_rejected_total"
 METRIC_MODEL_INFO = "serinus_model_info"
 METRIC_OUTPUTS = "serinus_outputs_checked_total"
 """Answers by `via`, and by `result`: `finite`, or `invalid` when an output has a NaN or an infinite number."""
+METRIC_SKETCH = "serinus_output_values_total"
+"""One value of each answer, by `bin`: `SKETCH_BINS` of them, rising, for each of the first `SKETCH_OUTPUTS` outputs."""
+SKETCH_OUTPUTS = 4
+SKETCH_BINS = 147
 METRIC_SHADOW_SENT = "serinus_shadow_sent_total"
 METRIC_SHADOW_DROPPED = "serinus_shadow_dropped_total"
 METRIC_SHADOW_FAILED = "serinus_shadow_failed_total"
@@ -137,8 +141,8 @@ class RuntimeConfig(ApiModel):
     http_port: int = Field(default=HTTP_PORT, ge=0, le=65535)
     """0: any free port, named in the log."""
     metrics_port: int = Field(default=METRICS_PORT, ge=0, le=65535)
-    shadow_host: str | None = None
-    """Where every other revision is reached, by port; None: each at the Service with its name."""
+    shadow_network: str | None = None
+    """Where an order may say that the candidate is (`127.0.0.0/8`); None: it is at the Service with its name."""
     model_mount: str = MODEL_MOUNT
     golden_mount: str = GOLDEN_MOUNT
     validation: Validation | None = None
@@ -155,9 +159,11 @@ class ShadowOrder(ApiModel):
     """
 
     revision: str = Field(max_length=63)
-    """A revision of the same ModelDeployment, reached at the Service of that name; any other is refused."""
+    """A revision of the same ModelDeployment; any other is refused."""
     percent: int = Field(ge=0, le=100)
     seconds: int = Field(default=30, ge=1, le=600)
+    host: str | None = Field(default=None, max_length=64)
+    """An address in `RuntimeConfig.shadow_network`, and refused without that; None: the Service with its name."""
     port: int = Field(default=80, ge=1, le=65535)
 
 

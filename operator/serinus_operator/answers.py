@@ -1,4 +1,4 @@
-"""How a report of a pod or a gateway is fetched: one request, bounded in every way. I/O; decides nothing.
+"""How a pod or a gateway is asked and told: one request, bounded in every way. I/O; decides nothing.
 
 Pods run what their users brought, so an answer may be anything: another status, a redirection to somewhere else, a body
 without an end, one that unpacks to gigabytes. Whatever is not a report in time is None: unknown, not zero.
@@ -33,10 +33,9 @@ async def fetch(
 
 async def fetch_bytes(session: aiohttp.ClientSession, host: str, port: int, path: str, *, most: int) -> bytes | None:
     """The bytes at an address, or None."""
-    place = f"[{host}]" if ":" in host else host
     body = bytearray()
     try:
-        async with session.get(f"http://{place}:{port}{path}", allow_redirects=False) as response:
+        async with session.get(_url(host, port, path), allow_redirects=False) as response:
             if response.status != OK:
                 return None
             async for chunk in response.content.iter_any():
@@ -46,3 +45,16 @@ async def fetch_bytes(session: aiohttp.ClientSession, host: str, port: int, path
         return bytes(body)
     except (aiohttp.ClientError, TimeoutError):
         return None
+
+
+async def put(session: aiohttp.ClientSession, host: str, port: int, path: str, body: bytes) -> bool:
+    """Send a document to an address; whether it was taken. What is answered is not read."""
+    try:
+        async with session.put(_url(host, port, path), data=body, allow_redirects=False) as response:
+            return response.status == OK
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+def _url(host: str, port: int, path: str) -> str:
+    return f"http://[{host}]:{port}{path}" if ":" in host else f"http://{host}:{port}{path}"

@@ -50,6 +50,8 @@ class PodPast:
     """Requests answered since the time before, by latency bucket."""
     matched: float = 0.0
     """Of the arrivals, those that a header match sent."""
+    copied: float = 0.0
+    """Of the arrivals, copies of requests that the stable revision got."""
     rated: bool = True
     """Whether anything is known of the time before; without it only what it says of this moment counts."""
 
@@ -69,6 +71,8 @@ class Point:
     """Ready pods that did not answer."""
     matched: float = 0.0
     """Of the arrivals, those that a header match sent."""
+    copied: float = 0.0
+    """Of the arrivals, copies of requests that the stable revision got."""
     rated: bool = True
     """Whether the arrivals of all pods are known, so that what is borne is borne for them."""
 
@@ -133,6 +137,8 @@ class Demand:
     """How many have arrived in the window."""
     matched: float = 0.0
     """Of the arrivals, those that a header match sent."""
+    copied: float = 0.0
+    """Of the arrivals, copies of requests that the stable revision got."""
 
 
 @dataclass(frozen=True, slots=True)

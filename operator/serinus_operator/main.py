@@ -74,7 +74,12 @@ class Operator:
             start=f"{time.time_ns():x}",
         )
         self.collector = Collector(
-            self.cache, self.pods.load, self.pods.page, lambda key: self.queue.nudge(key), active=self.fence.held
+            self.cache,
+            self.pods.load,
+            self.pods.page,
+            self.pods.lend,
+            lambda key: self.queue.nudge(key),
+            active=self.fence.held,
         )
         self.gateways = Gateways(
             self.cluster,

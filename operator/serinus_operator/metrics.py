@@ -1,13 +1,15 @@
-"""What serving pods say of themselves on their second port. I/O; one short request per pod, none for idle models."""
+"""What serving pods say on their second port, and what they are told there. I/O; one short request per pod, none for
+idle models."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
 import aiohttp
 
-from serinus_api.runtime import LOAD_PATH, METRICS_PATH, METRICS_PORT, LoadReport
+from serinus_api.runtime import LOAD_PATH, METRICS_PATH, METRICS_PORT, SHADOW_PATH, LoadReport
 from serinus_operator import answers
 from serinus_operator.cluster.port import Manifest
+from serinus_operator.decide.copies import Loan
 from serinus_operator.state import SourceLook
 
 SCRAPE_SECONDS = 1.0
@@ -32,8 +34,10 @@ def pod_address(pod: Manifest) -> tuple[str, int] | None:
 class PodMetrics:
     """Asks pods for their load reports over one connection pool."""
 
-    def __init__(self, locate: Locate = pod_address) -> None:
+    def __init__(self, locate: Locate = pod_address, locate_public: Locate | None = None) -> None:
+        """`locate_public`: where a pod answers requests, where no Service leads to it."""
         self._locate = locate
+        self._locate_public = locate_public
         self._session: aiohttp.ClientSession | None = None
         self._sources: dict[str, tuple[float, LoadReport | None]] = {}  # by pod UID: when asked, and the answer
 
@@ -56,6 +60,16 @@ class PodMetrics:
             return None
         body = await answers.fetch_bytes(self._connections(), *place, METRICS_PATH, most=PAGE_BYTES)
         return None if body is None else body.decode(errors="replace")
+
+    async def lend(self, loan: Loan) -> None:
+        """Tell a pod what to copy. One that does not listen copies nothing, once its last order is over."""
+        place = self._locate(loan.pod)
+        target = self._locate_public(loan.target) if self._locate_public and loan.target else None
+        if place is None or (self._locate_public and loan.target and target is None):
+            return
+        order = loan.order.model_copy(update={"host": target[0], "port": target[1]}) if target else loan.order
+        body = order.model_dump_json(by_alias=True, exclude_none=True).encode()
+        await answers.put(self._connections(), *place, SHADOW_PATH, body)
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:

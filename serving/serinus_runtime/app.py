@@ -107,7 +107,7 @@ class Application:
             length = _header_length(headers)
             answer = await self._loaded().infer(body, length, lambda: deadline - time.perf_counter())
             code = 200
-            self._metrics.outputs[via, answer.invalid] += 1
+            self._metrics.count(via, answer)
             if answer.header_length is None:
                 await self._reply.send(send, 200, answer.body, JSON)
             else:

@@ -18,6 +18,7 @@ from serinus_runtime.errors import InvalidRequest, Unsupported
 from serinus_runtime.json_guard import parse_object
 from serinus_runtime.json_tensor import json_array
 from serinus_runtime.shapes import check_shape
+from serinus_runtime.sketch import drawn
 from serinus_runtime.tensors import BYTES, Array, Signature, Tensor
 
 _NO_PARAMETERS: dict[str, Any] = {}
@@ -26,10 +27,11 @@ _NO_PARAMETERS: dict[str, Any] = {}
 class Selection:
     """The outputs that a client wants, each in JSON or in binary, in the order of the answer."""
 
-    __slots__ = ("any_binary", "choices", "names")
+    __slots__ = ("any_binary", "choices", "names", "places")
 
-    def __init__(self, choices: Sequence[tuple[Tensor, bool]]) -> None:
+    def __init__(self, choices: Sequence[tuple[Tensor, bool]], places: Mapping[str, int]) -> None:
         self.choices = choices
+        self.places = [places[tensor.name] for tensor, _ in choices]
         self.names = [tensor.name for tensor, _ in choices]
         self.any_binary = any(in_binary for _, in_binary in choices)
 
@@ -58,6 +60,8 @@ class EncodedAnswer:
     header_length: int | None
     invalid: bool = False
     """Whether an output has a NaN or an infinite number."""
+    drawn: int | None = None
+    """Bin of one of its values (`sketch.py`)."""
 
 
 class Codec:
@@ -69,8 +73,9 @@ class Codec:
         self._version = version
         self._inputs = {tensor.name: tensor for tensor in signature.inputs}
         self._outputs = {tensor.name: tensor for tensor in signature.outputs}
-        self._all_json = Selection([(tensor, False) for tensor in signature.outputs])
-        self._all_binary = Selection([(tensor, True) for tensor in signature.outputs])
+        self._places = {tensor.name: place for place, tensor in enumerate(signature.outputs)}
+        self._all_json = Selection([(tensor, False) for tensor in signature.outputs], self._places)
+        self._all_binary = Selection([(tensor, True) for tensor in signature.outputs], self._places)
 
     def decode(self, body: bytes, header_length: int | None) -> InferRequest:
         """The request in `body`, whose first `header_length` bytes are JSON (None: all of it; 0: one raw tensor).
@@ -124,10 +129,11 @@ class Codec:
             document["id"] = request.id
         document["outputs"] = outputs
         header = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+        value = drawn(selection.places, arrays)
         if not selection.any_binary:
             # JSON has no other word for what is no number; to look for it costs a tenth of looking at the arrays.
-            return EncodedAnswer(header, None, b"null" in header and _any_invalid(arrays))
-        return EncodedAnswer(b"".join((header, *blobs)), len(header), _any_invalid(arrays))
+            return EncodedAnswer(header, None, b"null" in header and _any_invalid(arrays), value)
+        return EncodedAnswer(b"".join((header, *blobs)), len(header), _any_invalid(arrays), value)
 
     def _raw_request(self, body: bytes) -> InferRequest:
         if len(self._inputs) != 1:
@@ -167,7 +173,7 @@ class Codec:
             if parameters.get("classification"):
                 raise Unsupported("classification of outputs is not supported")
             choices[tensor.name] = (tensor, _flag(parameters, "binary_data", otherwise=all_binary))
-        return Selection(list(choices.values()))
+        return Selection(list(choices.values()), self._places)
 
 
 def _entries(document: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -5,7 +5,9 @@
 
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from serinus_api.runtime import (
     LATENCY_BUCKETS,
@@ -20,12 +22,17 @@ from serinus_api.runtime import (
     METRIC_SHADOW_DROPPED,
     METRIC_SHADOW_FAILED,
     METRIC_SHADOW_SENT,
+    METRIC_SKETCH,
     VIA,
     LoadReport,
 )
 from serinus_runtime.limits import Gate
 from serinus_runtime.shadow import Shadow, ShadowCounts
 
+if TYPE_CHECKING:
+    from serinus_runtime.codec import EncodedAnswer
+
+SKETCHED = ("direct", "split")
 ANSWERS = (200, 503)
 """Codes that tell how long the model takes: its answers, and those that came too late. A refusal (429) is quick."""
 
@@ -61,6 +68,8 @@ class Metrics:
         self.arrivals = dict.fromkeys(VIA, 0)
         self.outputs = {(via, invalid): 0 for via in VIA for invalid in (False, True)}
         """Answers by how their requests came, and by whether an output was no finite number."""
+        self.sketch: Counter[int] = Counter()
+        """One value of each answer, by bin; at most `SKETCH_OUTPUTS * SKETCH_BINS` of them."""
         self.digest = ""
         self._source_changed: str | None = None
 
@@ -75,6 +84,12 @@ class Metrics:
             series = self._series[via, code] = Series()
         series.counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         series.seconds += seconds
+
+    def count(self, via: str, answer: "EncodedAnswer") -> None:
+        """Look at what was answered. Copies and testers' requests are not drawn as those of all others are."""
+        self.outputs[via, answer.invalid] += 1
+        if answer.drawn is not None and via in SKETCHED:
+            self.sketch[answer.drawn] += 1
 
     def load_report(self) -> LoadReport:
         """The answer of `GET /load`."""
@@ -119,6 +134,10 @@ class Metrics:
             lines.append(
                 f'{METRIC_OUTPUTS}{{revision="{_escaped(self._revision)}",via="{via}",result="{result}"}} {count}'
             )
+        if self.sketch:
+            lines += [f"# HELP {METRIC_SKETCH} One value of each answer, by bin.", f"# TYPE {METRIC_SKETCH} counter"]
+        for number, count in sorted(self.sketch.items()):
+            lines.append(f'{METRIC_SKETCH}{{revision="{_escaped(self._revision)}",bin="{number}"}} {count}')
         info = f'{{revision="{_escaped(self._revision)}",digest="{self.digest}"}}'
         lines += [
             f"# HELP {METRIC_MODEL_INFO} The model that is served.",

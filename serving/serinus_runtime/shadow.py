@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from serinus_api.runtime import HEADER_VIA, RuntimeConfig, ShadowOrder
@@ -123,16 +124,19 @@ class Shadow:
         """Copy from now on as told, until the order's time is over.
 
         Raises:
-            InvalidRequest: the revision is none of this ModelDeployment, or is this one.
+            InvalidRequest: the revision is none of this ModelDeployment, or is this one, or it is said to be where this
+                pod is not to look.
 
         """
         own = self._config.model_version
         if order.revision == own or order.revision.rpartition("-")[0] != own.rpartition("-")[0]:
             raise InvalidRequest(f"{order.revision!r} is no other revision of what is served here")
+        if order.host is not None and not self._may_reach(order.host):
+            raise InvalidRequest(f"host: {order.host!r} is no address that this pod may be sent to")
         before = self._order
         if self._ends:
             self._ends.cancel()
-        if before is None or (before.revision, before.port) != (order.revision, order.port):
+        if before is None or _target(before) != _target(order):
             self._stop()
         if not order.percent:
             self._stop()
@@ -175,7 +179,7 @@ class Shadow:
 
     async def _send_on(self, order: ShadowOrder, counts: ShadowCounts) -> None:
         """Take copies one after the other, over one connection while it lasts."""
-        host = self._config.shadow_host or order.revision
+        host = order.host or order.revision
         connection: Exchange | None = None
         try:
             while True:
@@ -196,6 +200,14 @@ class Shadow:
         finally:
             if connection:
                 connection.close()
+
+    def _may_reach(self, host: str) -> bool:
+        """Whether an order may name this address: none but in the network that the configuration allows."""
+        network = self._config.shadow_network
+        try:
+            return network is not None and ip_address(host) in ip_network(network)
+        except ValueError:
+            return False
 
     async def _next(self) -> Copy:
         while not self._queue:
@@ -240,3 +252,7 @@ class Shadow:
         counts.agreed += agree
         counts.disagreed += not agree
         self._purse.spend(time.perf_counter() - started)
+
+
+def _target(order: ShadowOrder) -> tuple[str, str | None, int]:
+    return order.revision, order.host, order.port

@@ -206,6 +206,42 @@ def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(worl
     assert model.stable != first
 
 
+@pytest.mark.long
+def test_a_candidate_gets_copies_before_requests_and_one_that_disagrees_never_gets_any(
+    world: World, namespace: str
+) -> None:
+    metrics = [*ROLLOUT["analysis"]["metrics"], {"name": "agreement", "type": "ShadowAgreementPercent", "min": 99}]
+    copies = {
+        **ROLLOUT,
+        "steps": [{"weight": 0, "pauseSeconds": 30}, {"weight": 50, "pauseSeconds": 10}],
+        "shadow": {"percent": 50},
+        "analysis": {**ROLLOUT["analysis"], "metrics": metrics},
+    }
+    _, model = installed(world, namespace, "copied")
+    with model.probe(rate=RATE) as prober:
+        model.apply_onnx(doubler(2.0), rollout=copies, runtime={"maxConcurrency": 4})
+        wait_for(
+            lambda: [v["verdict"] for v in rollout(model).get("analysis", ())] == ["Pass"],
+            seconds=ROLLOUT_SECONDS,
+            what="copies agree",
+            describe=lambda: told(model),
+        )
+        assert (rollout(model)["phase"], rollout(model)["requestedWeight"]) == ("Stepping", 0)
+        settled(model)
+        second = model.stable
+        assert model.live()["spec"]["runtime"]["maxConcurrency"] == 4
+        begun = len(prober.records)
+        model.apply_onnx(doubler(3.0), "three", rollout=copies)
+        model.wait_for("Ready", "False", "AnalysisFailed", "agreement is", seconds=ROLLOUT_SECONDS)
+        reach(model, "Aborted", "Stable")
+    prober.assert_none_lost()
+    assert {record["revision"] for record in prober.records[begun:]} == {second}
+    assert model.stable == second
+    described = model.conditions()["Ready"]["message"]
+    assert "largest difference" in described, described
+    world.figures.note("a candidate that copies take back", sent=prober.sent, lost=0, given_to_the_candidate=0)
+
+
 def test_a_tester_with_the_header_always_meets_the_candidate_and_misleads_no_count(
     world: World, namespace: str
 ) -> None:

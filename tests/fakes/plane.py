@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.fakes.copying import Copying
 from tests.fakes.kubelet import Status, running
 
 from serinus_api import names
@@ -72,6 +73,7 @@ class Plane:
         """By revision, how long a request takes; `WORK_SECONDS` where nothing is said."""
         self.busy: dict[str, float] = {}
         """By pod, the sum of that."""
+        self.copying = Copying(self._now, self._ready)
         self.gone: dict[str, float] = {}
         self.answered = 0
         self.lost: list[str] = []
@@ -94,7 +96,7 @@ class Plane:
         self._empty_since: dict[str, float] = {}
         self._random = random.Random(7)
         world.load, world.ask_gateway, world.probe = self.load, self.report, self.probe
-        world.page = self.page
+        world.page, world.lend = self.page, self.copying.lend
         world.kubelet.serving = self._serving
         world.cluster.watchers.append(self._look)
 
@@ -154,6 +156,7 @@ class Plane:
                 "direct": self.received.get(name, 0),
                 "split": sum(self.tallies.get(name, {}).values()),
                 "match": self.matched.get(name, 0),
+                "shadow": self.copying.received[name],
             },
             busy_seconds=self.busy.get(name, 0.0),
         )
@@ -168,7 +171,12 @@ class Plane:
             told = f'code="{code}",via="split"'
             lines += [f'{METRIC_DURATION}_bucket{{{told},le="{bound}"}} {count}' for bound in BOUNDS]
             lines.append(f"{METRIC_DURATION}_count{{{told}}} {count}")
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, *self.copying.lines(name), ""])
+
+    def copies(self) -> dict[str, int]:
+        """Percent that each pod copies at this moment."""
+        percents = {name: self.copying.percent(name) for name in self._pods()}
+        return {name: percent for name, percent in percents.items() if percent}
 
     # Requests
 
@@ -272,6 +280,8 @@ class Plane:
         self.working[pod] = self.working.get(pod, 0) + counted
         await asyncio.sleep(seconds)
         self.working[pod] -= counted
+        if counted:
+            self.copying.answered(pod)
         return True
 
     def _loses(self, model: str, why: str, counted: bool) -> bool:

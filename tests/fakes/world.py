@@ -35,6 +35,7 @@ from serinus_operator.cluster.port import (
     Manifest,
 )
 from serinus_operator.collect import Collector
+from serinus_operator.decide.copies import Loan
 from serinus_operator.fence import Fence, FencedCluster
 from serinus_operator.gateways import AskGateway, Gateways, Probe
 from serinus_operator.guard import Guard
@@ -98,7 +99,7 @@ class Process:
         self.scraped: list[str] = []
         nudge = lambda key: self.queue.nudge(key)  # noqa: E731  # the queue is made last
         held, now = self.fence.held, world.now
-        self.collector = Collector(self.cache, self._load, self._page, nudge, active=held, clock=now)
+        self.collector = Collector(self.cache, self._load, self._page, self._lend, nudge, active=held, clock=now)
         self.gateways = Gateways(
             connection,
             self.cache,
@@ -152,6 +153,9 @@ class Process:
 
     async def _page(self, pod: Manifest) -> str | None:
         return self.world.page(pod)
+
+    async def _lend(self, loan: Loan) -> None:
+        self.world.lend(loan)
 
     async def _ask_pods(self, pods: Sequence[Manifest]) -> SourceLook | None:
         self.asked += [pod["metadata"]["name"] for pod in pods]
@@ -213,6 +217,8 @@ class World:
         """What a pod answers when it is asked for its load."""
         self.page: Callable[[Manifest], str | None] = lambda pod: None
         """What a pod answers when it is asked for its metrics."""
+        self.lend: Callable[[Loan], None] = lambda loan: None
+        """What a pod does that is told what to copy."""
         self.ask_gateway: AskGateway = _no_report
         """What a gateway answers when it is asked for its load."""
         self.probe: Probe = _no_answer

@@ -192,3 +192,31 @@ async def test_candidate_that_fails_one_request_in_five_is_taken_back(fronted: S
     assert max(weight for _, weight in seen) == 25
     assert fronted.get()["status"]["stableRevision"] == first
     assert "RolledBack" in [event["reason"] for event in fronted.cluster.select(EVENT)]
+
+
+COPIES: dict[str, Any] = {
+    "steps": [{"weight": 0, "pauseSeconds": 10}, {"weight": 50, "pauseSeconds": 5}],
+    "shadow": {"percent": 50},
+    "analysis": {
+        "minRequests": 30,
+        "consecutiveFailures": 1,
+        "metrics": [{"name": "agreement", "type": "ShadowAgreementPercent", "min": 99}],
+    },
+    "bakeSeconds": 1,
+}
+
+
+async def test_candidate_that_answers_otherwise_is_taken_back_before_anybody_asked_it(fronted: Stage) -> None:
+    """Half of the numbers times 3, and copies of the answers times 2: the pods themselves find that they disagree."""
+    async with loaded(fronted) as load:
+        seen = courses(fronted)
+        first = fronted.get()["status"]["stableRevision"]
+        three = fronted.file("three.onnx", doubler(3.0))
+        await fronted.apply(model_of(three, replicas=1, rollout=COPIES))
+        refusal = await fronted.stalled()
+    assert refusal["reason"] == "AnalysisFailed"
+    assert "agreement is 0" in refusal["message"]
+    assert "largest difference 10," in f"{refusal['message']},"
+    assert load.lost == []
+    assert set(load.answers) == {(first, 200, 2.0)}
+    assert {weight for _, weight in seen} == {0}

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from serinus_api.base import ApiModel, Rule
-from serinus_api.v1alpha1.types import DnsLabel, Percent, Weight
+from serinus_api.v1alpha1.types import DnsLabel, Percent
 
 MAX_STEPS = 16
 NEIGHBOURS = list(range(MAX_STEPS - 1))
@@ -17,8 +17,9 @@ class RolloutStep(ApiModel):
 
     name: DnsLabel | None = None
     """Name of the step in status and events. Default: its position."""
-    weight: Weight
-    """Share of the requests that the candidate gets, in percent, 1 to 100, more than in the step before."""
+    weight: Percent
+    """Share of the requests that the candidate gets, in percent, more than in the step before. 0, in the first step: it
+    gets copies alone (`shadow`)."""
     pause_seconds: Annotated[int, Field(ge=0, le=604_800)] | None = None
     """How long the candidate is watched at this weight, in seconds."""
     manual: bool | None = None
@@ -52,7 +53,7 @@ class ShadowSpec(ApiModel):
     """Copies of requests for the candidate, whose answers go nowhere but into the comparison."""
 
     percent: Percent
-    """Share of the stable revision's requests that is copied, in percent. 0: none."""
+    """Share of the stable revision's requests that is copied, in percent. 0: none. A busy pod copies fewer."""
 
 
 class AnalysisMetric(ApiModel):
@@ -139,6 +140,19 @@ class RolloutSpec(ApiModel):
             field=".steps",
         ),
         Rule(
+            "!has(self.steps) || !self.steps.exists(s, s.weight == 0) || "
+            "has(self.analysis) && has(self.analysis.metrics) && "
+            "self.analysis.metrics.exists(m, m.type == 'ShadowAgreementPercent')",
+            "rollout.steps with weight 0 are judged by copies alone; add a ShadowAgreementPercent metric to "
+            "rollout.analysis or give the step a weight",
+            field=".steps",
+        ),
+        Rule(
+            "!has(self.shadow) || self.shadow.percent == 0 || !has(self.strategy) || self.strategy == 'Canary'",
+            "rollout.shadow belongs to strategy: Canary; remove it or choose it",
+            field=".shadow",
+        ),
+        Rule(
             "!has(self.analysis) || !has(self.analysis.metrics) || "
             "!self.analysis.metrics.exists(m, m.type == 'ShadowAgreementPercent') || "
             "has(self.shadow) && self.shadow.percent > 0",
@@ -170,4 +184,9 @@ class RolloutSpec(ApiModel):
     def gradual(self) -> bool:
         """Whether anything of a canary, or of a bake, is asked for; otherwise a revision takes over at once."""
         asked = self.strategy, self.steps or None, self.match, self.analysis, self.bake_seconds or None
-        return any(part is not None for part in asked)
+        return bool(self.copied_percent) or any(part is not None for part in asked)
+
+    @property
+    def copied_percent(self) -> int:
+        """Share of the stable revision's requests that a candidate is to get as copies."""
+        return self.shadow.percent if self.shadow else 0

@@ -185,8 +185,8 @@ class ModelDeploymentSpec(ApiModel):
     scaling: ScalingSpec | None = None
     """Sizes the model by demand. Not together with `replicas`."""
     rollout: RolloutSpec = Field(default_factory=RolloutSpec)
-    """How a new revision takes over from the stable one. Without `strategy`, `steps`, `match`, `analysis` and
-    `bakeSeconds`: all at once, when every pod of it is ready. With any of them: as they say, but not together with
+    """How a new revision takes over from the stable one. Without `strategy`, `steps`, `match`, `shadow`, `analysis`
+    and `bakeSeconds`: all at once, when every pod of it is ready. With any of them: as they say, but not together with
     `scaling.engine` HPA or KEDA."""
     validation: ValidationSpec | None = None
     """What a new revision must show before it gets any traffic. Changing it starts no rollout; a revision that was

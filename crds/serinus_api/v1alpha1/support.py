@@ -16,26 +16,11 @@ NOT_YET = (
     "spec.model.refreshSeconds",
     "spec.runtime.bento",
     "spec.runtime.batching",
-    "spec.rollout.shadow",
 )
 """Without effect until their feature lands; each stands for everything below it."""
 
-MEASURED = frozenset(
-    {
-        "ErrorRatePermille",
-        "LatencyP50Milliseconds",
-        "LatencyP95Milliseconds",
-        "LatencyP99Milliseconds",
-        "OutputInvalidPermille",
-    }
-)
-"""Types of analysis metrics that pods have counters for."""
-
 ACTIONS_NOT_YET = (names.ANNOTATION_REFRESH,)
 """Annotations that ask for an action which no version so far carries out."""
-
-OFF = {"spec.rollout.shadow": {"percent": 0}}
-"""Blocks whose value says "off" although something is set."""
 
 
 def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
@@ -61,14 +46,12 @@ def _values_not_yet(rollout: RolloutSpec, engine: str) -> Iterator[str]:
     """
     if rollout.strategy == "Recreate":
         yield "spec.rollout.strategy: Recreate"
-    metrics = rollout.analysis.metrics if rollout.analysis else ()
-    yield from (f"spec.rollout.analysis.metrics: {one.type}" for one in metrics if one.type not in MEASURED)
     if rollout.gradual and engine != "Builtin":
         yield f"spec.rollout together with spec.scaling.engine: {engine} (engine: Builtin can)"
 
 
 def _asks_for_something(path: str, value: Any) -> bool:
-    return (isinstance(value, dict) or bool(value)) and value != OFF.get(path)
+    return isinstance(value, dict) or bool(value)
 
 
 def _value_at(manifest: dict[str, Any], path: Iterable[str]) -> Any:

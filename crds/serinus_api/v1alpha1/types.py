@@ -46,6 +46,5 @@ Replicas = Annotated[int, Field(ge=0, le=10_000)]
 Elapsed = Annotated[int, Field(ge=0, le=2_147_483_647)]
 """Seconds of the monotonic clock, summed over restarts."""
 Percent = Annotated[int, Field(ge=0, le=100)]
-Weight = Annotated[int, Field(ge=1, le=100)]
 Measure = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
 """A measured value in the unit that the metric's name carries (milliseconds, permille, percent)."""

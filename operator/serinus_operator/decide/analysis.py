@@ -85,7 +85,7 @@ def look(
     for metric in analysis.metrics:
         window = judge(metric, _tally(ledger.window, candidate), _baseline(ledger, ledger.window, stable), analysis)
         whole = judge(metric, _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable), sure)
-        verdict = _worse(window, whole)
+        verdict = _worded(metric, _worse(window, whole), ledger.difference(candidate))
         failures = before.get(metric.name, 0)
         if verdict.outcome is not Outcome.INCONCLUSIVE:
             failures = failures + 1 if verdict.outcome is Outcome.FAIL else 0
@@ -96,7 +96,8 @@ def look(
 def window_ended(analysis: Analysis, ledger: Ledger, candidate: str, now: float) -> bool:
     """Whether the window lasted long enough, and holds enough requests of every kind that there is any of."""
     tally = _tally(ledger.window, candidate)
-    seen = [count for count in (tally.answers, tally.compared) if count]
+    kinds = {metric.type in COPIED for metric in analysis.metrics}
+    seen = [count for copied in kinds if (count := tally.compared if copied else tally.answers)]
     return now - ledger.window_since >= WINDOW_SECONDS and bool(seen) and min(seen) >= analysis.min_requests
 
 
@@ -109,7 +110,8 @@ def fails_already(analysis: Analysis, ledger: Ledger, candidate: str, stable: st
     """The metric that fails although there are fewer than `minRequests`: the whole step, and a higher confidence."""
     sure = replace(_surely(analysis), min_requests=min(analysis.min_requests, FEW_REQUESTS))
     ours, theirs = _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable)
-    judged = (judge(metric, ours, theirs, sure) for metric in analysis.metrics)
+    apart = ledger.difference(candidate)
+    judged = (_worded(metric, judge(metric, ours, theirs, sure), apart) for metric in analysis.metrics)
     return next((verdict for verdict in judged if verdict.outcome is Outcome.FAIL), None)
 
 
@@ -175,6 +177,8 @@ def measure(metric: AnalysisMetric, candidate: Tally, stable: Tally, analysis: A
     return Measured(ours, itself, samples, lambda base, factor: ours.low - factor * base.high)
 
 
+COPIED = frozenset({"ShadowAgreementPercent"})
+"""Metrics that rest on copies of the stable revision's requests, and on nothing that the candidate is asked itself."""
 RANKS = {"LatencyP50Milliseconds": 0.5, "LatencyP95Milliseconds": 0.95, "LatencyP99Milliseconds": 0.99}
 SHARES: Mapping[str, tuple[float, Callable[[Tally], int]]] = {
     "ErrorRatePermille": (1000.0, lambda tally: tally.errors),
@@ -200,6 +204,14 @@ def _worse(window: Judgement, whole: Judgement) -> Judgement:
     if window.outcome is Outcome.INCONCLUSIVE and window.samples:
         return whole
     return window
+
+
+def _worded(metric: AnalysisMetric, verdict: Judgement, difference: float) -> Judgement:
+    """With what else is known of copies: how far apart the outputs were at most."""
+    if metric.type not in COPIED or not verdict.samples:
+        return verdict
+    known = f"largest difference {difference:.3g}"
+    return replace(verdict, message=f"{verdict.message}, {known}" if verdict.message else known)
 
 
 def _milliseconds(tally: Tally, rank: float, z: float) -> Interval:

@@ -23,7 +23,7 @@ from serinus_api.v1alpha1 import (
     SideStatus,
 )
 from serinus_operator.decide import history, traffic
-from serinus_operator.decide.course import Course, intent_of
+from serinus_operator.decide.course import Course, first_percent, intent_of
 from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.faults import FAULTS
 from serinus_operator.decide.findings import Findings
@@ -92,8 +92,7 @@ def in_steps(subject: Subject, observation: Observation, revision: str | None, s
 
 def first_size(subject: Subject, size: int) -> int:
     """Pods of the candidate before it gets the first weight."""
-    steps = plan_of(subject.spec.rollout).steps
-    return share_floor(steps[0].weight if steps else 100, size)
+    return share_floor(first_percent(plan_of(subject.spec.rollout)), size)
 
 
 def noted(subject: Subject) -> ActionsStatus:
@@ -223,7 +222,8 @@ def _verdict(course: Course, plan: Plan) -> Verdict:
     match course.phase:
         case RolloutPhase.STEPPING:
             place = f"step {course.step_index + 1} of {max(1, len(plan.steps))}"
-            words = f"{name} gets {course.weight} % ({place}, {course.step_weight} %){more}"
+            asked = f"{course.step_weight} %" if course.step_weight else "copies alone"
+            words = f"{name} gets {course.weight} % ({place}, {asked}){more}"
         case RolloutPhase.HELD:
             return Verdict(Reason.HELD, f"{name} is held at {course.weight} %, {course.held}{more}")
         case RolloutPhase.ABORTING:

@@ -13,6 +13,9 @@ from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.gate import Evidence
 from serinus_operator.decide.plan import Plan
 
+LEAST_SIZE = 1
+"""Percent of the whole demand: what a candidate holds that is in a step, also in one without any weight."""
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -27,7 +30,8 @@ class Course:
     attempt: int = 0
     step_index: int = 0
     step_weight: int = 0
-    """Weight of the present step; 0 when this rollout has no steps. Tells whether the steps were edited."""
+    """Weight of the present step; 0 in one of copies alone, and when this rollout has no steps. Tells whether the steps
+    were edited."""
     elapsed: float = 0.0
     """Seconds at the present step's weight, or of the bake."""
     weight: int = 0
@@ -108,7 +112,7 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     ──────────────────────  ────────────────────────────  ─────────────────────
     Stable, Aborted         100                           –
     Provisioning            100, Recreate 0               first weight, or 100
-    Stepping, Held          what the candidate never got  step weight
+    Stepping, Held          what the candidate never got  step weight, at least a pod
     Promoting               the same                      100
     Baking                  100                           100, Recreate 0
     Aborting, Superseding   100                           what it has to take still
@@ -121,8 +125,8 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     kept = max(1, 100 - (0 if facts.applied is None else min(course.weight, course.step_weight, facts.applied)))
     table: dict[Phase, tuple[int, int]] = {
         Phase.PROVISIONING: (spare, _first_size(facts, plan, course)),
-        Phase.STEPPING: (kept, max(course.step_weight, given)),
-        Phase.HELD: (kept, max(course.step_weight, given)),
+        Phase.STEPPING: (kept, max(LEAST_SIZE, course.step_weight, given)),
+        Phase.HELD: (kept, max(LEAST_SIZE, course.step_weight, given)),
         Phase.PROMOTING: (kept if course.step_weight else spare, 100),
         Phase.BAKING: (100, spare),
         Phase.ABORTING: (100, given),
@@ -155,7 +159,12 @@ def _last_given(course: Course, facts: Facts) -> int:
 
 
 def _first_size(facts: Facts, plan: Plan, course: Course) -> int:
-    return plan.steps[0].weight if steps_ahead(course, facts, plan) else 100
+    return first_percent(plan) if steps_ahead(course, facts, plan) else 100
+
+
+def first_percent(plan: Plan) -> int:
+    """Percent of the whole demand that the candidate's pods are to hold before its first step; some pod gets copies."""
+    return max(LEAST_SIZE, plan.steps[0].weight) if plan.steps else 100
 
 
 def steps_ahead(course: Course, facts: Facts, plan: Plan) -> bool:

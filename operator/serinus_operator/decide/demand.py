@@ -76,6 +76,7 @@ def demand(history: History, now: float, seconds: float, *, rated: bool = False)
         p95_seconds=percentile([p.answers for p in points if p.answers is not None], 0.95),
         requests=sum(p.arrivals for p in points) * TICK_SECONDS,
         matched=_mean(p.matched for p in points),
+        copied=_mean(p.copied for p in points),
     )
 
 
@@ -123,9 +124,14 @@ def _past(before: PodPast | None, report: LoadReport, at: float, looked_at: floa
         busy=(report.busy_seconds - (last.busy_seconds if last else 0.0)) / seconds,
         arrivals=max(0, _received(report) - (_received(last) if last else 0)) / seconds,
         cores=cores,
-        matched=max(0, report.arrivals.get("match", 0) - (last.arrivals.get("match", 0) if last else 0)) / seconds,
+        matched=_arrived(report, last, "match") / seconds,
+        copied=_arrived(report, last, "shadow") / seconds,
         answers=_since(last.latency_counts if last else None, report.latency_counts),
     )
+
+
+def _arrived(report: LoadReport, last: LoadReport | None, via: str) -> int:
+    return max(0, report.arrivals.get(via, 0) - (last.arrivals.get(via, 0) if last else 0))
 
 
 def _received(report: LoadReport) -> int:
@@ -152,6 +158,7 @@ def _point(sample: LoadSample, pods: dict[str, PodPast], *, silent: int) -> Poin
         answers=tuple(map(sum, zip(*fresh, strict=True))) if fresh else None,
         silent=silent,
         matched=sum(past.matched for past in pods.values()),
+        copied=sum(past.copied for past in pods.values()),
         rated=all(past.rated for past in pods.values()),
     )
 

@@ -61,7 +61,7 @@ def _words(course: Course, plan: Plan) -> Iterator[str]:
     match course.phase:
         case Phase.STEPPING:
             yield f"step {course.step_index + 1} of {max(1, len(plan.steps))}: {course.candidate} is to get "
-            yield f"{course.step_weight} %"
+            yield f"{course.step_weight} %" if course.step_weight else "copies alone"
         case Phase.HELD:
             yield f"{course.candidate} is held, {course.held}: {course.message}"
         case Phase.PROMOTING:

@@ -24,6 +24,7 @@ GATEWAY, HTTP_ROUTE = "Gateway", "HTTPRoute"
 """Who splits the requests."""
 BESIDE = "callers inside of the cluster, who use the Service, get the stable revision"
 """Said while an HTTPRoute splits."""
+STEPS = frozenset({RolloutPhase.STEPPING, RolloutPhase.HELD})
 LARGEST = 1_000_000_000
 """What an end without a bound is written as."""
 
@@ -56,7 +57,7 @@ def with_course(
     """The status that says where a rollout is, what was applied, seen and judged."""
     before = status.rollout.requested_weight if status.rollout else None
     verified = {None: "Unknown", True: "True", False: "False"}[facts.verified if course.weight == before else None]
-    stepping = course.step_weight > 0
+    stepping = course.step_weight > 0 or course.phase in STEPS
     rollout = {
         "phase": course.phase,
         "attempt": course.attempt,

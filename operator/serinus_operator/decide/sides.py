@@ -7,6 +7,9 @@ size. What one request costs it does:
     cost            from the last window in which it got `ENOUGH_REQUESTS`; else what they cost the other one;
                     with fewer than so many in all, what is borne by both together
 
+Copies for the candidate are no part of the whole, since each is of a request that is counted already; what they cost
+tells what a request does, and the candidate's own load includes them.
+
     stable 7.5 requests/s, 3 at once; candidate 2.5 requests/s, 3 at once; a pod bears one
     → a request costs 0.4 and 1.2; for all ten a second stable needs 4 pods, the candidate 12
 
@@ -220,7 +223,21 @@ def _as_if(looks: Sequence[_Look], sample: Demand | None) -> Windows | None:
     return Windows(_costing(stable, sample), _costing(short, sample))
 
 
-def _sum(parts: Sequence[Demand]) -> Demand:
+def _asked_for(part: Demand) -> Demand:
+    """The demand without copies: each bears on the pods as any request does."""
+    kept = 1 - part.copied / part.arrivals if part.copied and part.arrivals else 1.0
+    return replace(
+        part,
+        concurrency=kept * part.concurrency,
+        arrivals=kept * part.arrivals,
+        cores=None if part.cores is None else kept * part.cores,
+        requests=kept * part.requests,
+        copied=0.0,
+    )
+
+
+def _sum(looks: Sequence[Demand]) -> Demand:
+    parts = [_asked_for(part) for part in looks]
     cores = [part.cores for part in parts if part.cores is not None]
     times = [part.p95_seconds for part in parts if part.p95_seconds is not None]
     return Demand(

@@ -16,7 +16,7 @@ from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.faults import Lapses, fault, observed
 from serinus_operator.decide.persistence import failures_of
 from serinus_operator.decide.plan import Plan
-from serinus_operator.decide.readings import reading_of
+from serinus_operator.decide.readings import readings_of
 from serinus_operator.decide.shares import Needs
 from serinus_operator.decide.statistics import deviations, share
 from serinus_operator.decide.watch import Watch, begun, evidence_of, sides_of, watched
@@ -94,7 +94,7 @@ def looked(sightings: Sightings, observation: Observation, plan: Plan, now: floa
     sample, course = observation.load, sightings.course
     if sample is None or sample.at <= sightings.looked_at:
         return replace(sightings, watch=watched(sightings.watch, course, plan, (), now))
-    readings = readings_of(sample)
+    readings = _readings(sample)
     weight = applied(observation, sightings, now)
     arrived = weight is not None and 0 < weight == course.weight
     lasting = arrived and weight == sightings.applied
@@ -109,10 +109,10 @@ def looked(sightings: Sightings, observation: Observation, plan: Plan, now: floa
     )
 
 
-def readings_of(sample: LoadSample) -> tuple[Reading, ...]:
+def _readings(sample: LoadSample) -> tuple[Reading, ...]:
     """The counters of all pods whose page could be read."""
-    found = (reading_of(pod.uid, pod.revision, pod.page) for pod in sample.pods if pod.page is not None)
-    return tuple(reading for reading in found if reading)
+    pages = (readings_of(pod.uid, pod.revision, pod.page) for pod in sample.pods if pod.page is not None)
+    return tuple(reading for page in pages for reading in page)
 
 
 def _counted(sightings: Sightings, sample: LoadSample) -> Sightings:

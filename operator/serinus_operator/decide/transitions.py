@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from serinus_api.v1alpha1 import RolloutPhase as Phase
-from serinus_operator.decide.course import Course, Facts, steps_ahead
+from serinus_operator.decide.course import Course, Facts, first_percent, steps_ahead
 from serinus_operator.decide.gate import Answer
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.view import HOLDS, NO_STEP, View
@@ -131,7 +131,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         P.STEPPING,
         "its pods can take the first weight",
         lambda v: (
-            steps_ahead(v.course, v.facts, v.plan) and v.facts.side(v.course.candidate).holds >= v.plan.steps[0].weight
+            steps_ahead(v.course, v.facts, v.plan) and v.facts.side(v.course.candidate).holds >= first_percent(v.plan)
         ),
         lambda v: _at_step(v, 0),
     ),

@@ -69,7 +69,7 @@ class View:
     @cached_property
     def hold(self) -> str:
         """Why the rollout should not go on; empty: it may."""
-        if not self.facts.splitter:
+        if not self.facts.splitter and self.step.weight:
             return GATEWAY_UNAVAILABLE
         if not self.facts.side(self.course.candidate).ready:
             return CANDIDATE_NOT_READY

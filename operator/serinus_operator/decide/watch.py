@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from serinus_api.v1alpha1 import RolloutPhase
-from serinus_operator.decide.analysis import Judgement, fails_already, look, readable, window_ended
+from serinus_operator.decide.analysis import COPIED, Judgement, fails_already, look, readable, window_ended
 from serinus_operator.decide.course import Course
 from serinus_operator.decide.gate import Evidence
-from serinus_operator.decide.plan import Plan
+from serinus_operator.decide.plan import Analysis, Plan
 from serinus_operator.decide.windows import Ledger, Reading, after_promotion, next_step, next_window, record
 
 JUDGED = frozenset({RolloutPhase.STEPPING, RolloutPhase.HELD, RolloutPhase.BAKING})
@@ -42,9 +42,10 @@ def watched(watch: Watch, course: Course, plan: Plan, readings: Iterable[Reading
     watch = _in_its_stretch(watch, course, now)
     ledger = record(watch.ledger, readings, now)
     ours, theirs = sides_of(course)
-    if course.phase not in JUDGED or not window_ended(plan.analysis, ledger, ours, now):
+    analysis = analysis_of(course, plan)
+    if course.phase not in JUDGED or not window_ended(analysis, ledger, ours, now):
         return replace(watch, ledger=ledger)
-    verdicts = look(plan.analysis, ledger, ours, theirs, watch.failures)
+    verdicts = look(analysis, ledger, ours, theirs, watch.failures)
     failures = {verdict.metric: verdict.failures for verdict in verdicts}
     return replace(watch, ledger=next_window(ledger, now), verdicts=verdicts, failures=failures)
 
@@ -57,8 +58,24 @@ def evidence_of(watch: Watch, course: Course, plan: Plan, now: float) -> Evidenc
     return Evidence(
         verdicts=watch.verdicts,
         readable=readable(watch.ledger, ours, now) and (baking or readable(watch.ledger, theirs, now)),
-        early=fails_already(plan.analysis, watch.ledger, ours, theirs) if course.elapsed >= pause else None,
+        early=fails_already(analysis_of(course, plan), watch.ledger, ours, theirs) if course.elapsed >= pause else None,
     )
+
+
+def analysis_of(course: Course, plan: Plan) -> Analysis:
+    """The metrics that there can be anything to judge by.
+
+    phase       weight  metrics
+    ──────────  ──────  ─────────────────────────────────────────────
+    a step      0       those that rest on copies
+    a step      above   all
+    the bake    –       all but those: nothing is copied any more
+    """
+    baking = course.phase is RolloutPhase.BAKING
+    if course.step_weight and not baking:
+        return plan.analysis
+    kept = (metric for metric in plan.analysis.metrics if (metric.type in COPIED) is not baking)
+    return replace(plan.analysis, metrics=tuple(kept))
 
 
 def sides_of(course: Course) -> tuple[str, str]:

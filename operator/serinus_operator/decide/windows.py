@@ -30,7 +30,7 @@ class Tally:
     invalid: int = 0
     """Answers with a NaN or an infinite number."""
     outputs: tuple[int, ...] = ()
-    """Output values by the bins of the sketch."""
+    """Output values, one of each answer, by the bins of the sketch."""
     compared: int = 0
     """Copied requests that both revisions answered."""
     agreed: int = 0
@@ -75,6 +75,10 @@ class Reading:
     process: str
     revision: str
     counters: Tally
+    witness: bool = False
+    """Counted by a process of another revision: it does not tell that one of this revision can be read."""
+    difference: float = 0.0
+    """Largest difference between outputs of the two revisions that a witness has seen so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,10 @@ class Ledger:
     last: Mapping[str, tuple[Reading, float]] = field(default_factory=dict)
     """By process, its last reading and when that was."""
 
+    def difference(self, revision: str) -> float:
+        """The largest that a witness of the revision has seen since its requests are copied."""
+        return max((seen.difference for seen, _ in self.last.values() if seen.revision == revision), default=0.0)
+
 
 def record(ledger: Ledger, readings: Iterable[Reading], now: float) -> Ledger:
     """The ledger with one more round of readings."""
@@ -103,7 +111,8 @@ def record(ledger: Ledger, readings: Iterable[Reading], now: float) -> Ledger:
             window[reading.revision] = window.get(reading.revision, Tally()).plus(growth)
             step[reading.revision] = step.get(reading.revision, Tally()).plus(growth)
         last[reading.process] = (reading, now)
-        read_at[reading.revision] = now
+        if not reading.witness:
+            read_at[reading.revision] = now
     return replace(ledger, window=window, step=step, read_at=read_at, last=last)
 
 

@@ -135,8 +135,8 @@ class Instance:
             local=True,
         )
         cache = Cache()
-        self._metrics = PodMetrics(self._locate)
-        self.collector = Collector(cache, self._metrics.load, self._metrics.page, lambda key: self.queue.nudge(key))
+        self._metrics = asked = PodMetrics(self._locate, self._locate_public)
+        self.collector = Collector(cache, asked.load, asked.page, asked.lend, lambda key: self.queue.nudge(key))
         self.gateways = self.make_gateways(self.cluster, cache)
         observer = Observer(
             self.cluster,
@@ -208,6 +208,10 @@ class Instance:
     def _locate(self, pod: Manifest) -> tuple[str, int] | None:
         place = self.runner.place(pod)
         return (place.host, place.metrics_port) if place else None
+
+    def _locate_public(self, pod: Manifest) -> tuple[str, int] | None:
+        place = self.runner.place(pod)
+        return (place.host, place.http_port) if place else None
 
     async def _work(self) -> None:
         await self.resync.primed.wait()

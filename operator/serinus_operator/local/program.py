@@ -17,6 +17,8 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "SSL_CER
 RUNTIME = "serinus_runtime.main"
 MAX_DRAIN_SECONDS = 1
 SOURCE_CHECK_SECONDS = 1
+LOOPBACK = "127.0.0.0/8"
+"""Every pod is somewhere in it (`addresses.py`), so copies for a candidate go there and nowhere else."""
 
 
 class ConfigMissing(Exception):  # noqa: N818  # named by what is found
@@ -125,6 +127,7 @@ def _here(told: runtime.RuntimeConfig, pod: Manifest, place: Place, folders: Fol
             "drain_seconds": min(told.drain_seconds, MAX_DRAIN_SECONDS),
             "source_check_seconds": SOURCE_CHECK_SECONDS,
             "own_group": False,
+            "shadow_network": LOOPBACK,
         }
     )
 

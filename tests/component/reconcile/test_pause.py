@@ -101,7 +101,6 @@ async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: Worl
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    ("spec.rollout.shadow", {"rollout": {"shadow": {"percent": 5}}}),
     ("spec.rollout.strategy: Recreate", {"rollout": {"strategy": "Recreate"}}),
     ("spec.runtime.batching", {"runtime": {"batching": {"maxBatchSize": 8}}}),
 ]
@@ -132,7 +131,7 @@ async def test_field_of_a_later_version_is_named_and_the_stable_revision_kept(
 async def test_stable_revision_is_restored_while_a_field_is_not_supported(world: World) -> None:
     world.apply(model())
     stable = await world.ready()
-    world.apply(model(rollout={"shadow": {"percent": 5}}))
+    world.apply(model(rollout={"strategy": "Recreate"}))
     await world.until(lambda: world.says("Ready", "False", "NotSupported"))
     world.cluster.remove(DEPLOYMENT, NAMESPACE, stable)
     await world.until(lambda: bool(world.object(DEPLOYMENT, stable)), within=5)

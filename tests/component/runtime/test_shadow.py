@@ -27,7 +27,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 def serve(stack: ExitStack, folder: Path, model: bytes, revision: str = REVISION) -> RuntimeProcess:
-    config = place(folder, model, model_version=revision, shadow_host="127.0.0.1")
+    config = place(folder, model, model_version=revision, shadow_network="127.0.0.0/8")
     return stack.enter_context(RuntimeProcess(config)).wait_until_ready()
 
 
@@ -35,7 +35,7 @@ def tell(stable: RuntimeProcess, port: int, revision: str = CANDIDATE, percent: 
     """Order copies."""
     connection = stable.connect()
     connection.port = stable.metrics_port
-    document = {"revision": revision, "percent": percent, "port": port} | more
+    document = {"revision": revision, "percent": percent, "host": "127.0.0.1", "port": port} | more
     try:
         return ask(connection, "PUT", SHADOW_PATH, json.dumps(document).encode())
     finally:
@@ -144,6 +144,7 @@ def test_order_ends_by_itself_unless_it_is_said_again(stack: ExitStack, tmp_path
     [
         pytest.param({"revision": "other-1a2b3c4d"}, "no other revision", id="another model's"),
         pytest.param({"revision": CANDIDATE, "percent": 101}, "percent", id="more than all"),
+        pytest.param({"host": "192.0.2.1"}, "no address", id="somewhere else"),
     ],
 )
 def test_wrong_orders_are_refused(stack: ExitStack, tmp_path: Path, order: dict[str, Any], words: str) -> None:

@@ -47,6 +47,7 @@ SUPPORTED = (
     "spec.rollout.strategy",
     "spec.rollout.steps",
     "spec.rollout.match",
+    "spec.rollout.shadow",
     "spec.rollout.analysis",
     "spec.rollout.bakeSeconds",
     "spec.rollout.revisionHistoryLimit",
@@ -138,10 +139,6 @@ def test_explanation_of_the_uri_says_which_schemes_are_refused_for_now() -> None
     ("rollout", "named"),
     [
         ({"strategy": "Recreate"}, "spec.rollout.strategy: Recreate"),
-        (
-            {"analysis": {"metrics": [{"name": "shift", "type": "PredictionShiftPermille", "max": 0}]}},
-            "spec.rollout.analysis.metrics: PredictionShiftPermille",
-        ),
     ],
 )
 def test_value_that_does_not_work_yet_is_named(rollout: dict[str, Any], named: str) -> None:
@@ -154,6 +151,7 @@ STEPPED: tuple[dict[str, Any], ...] = (
     {"match": MATCH},
     {"analysis": {}},
     {"bakeSeconds": 1},
+    {"shadow": {"percent": 1}},
 )
 
 

@@ -10,8 +10,9 @@ from aiohttp import web
 from tests.unit.decide.sizing import BEGUN, looked, seen, sized
 
 from serinus_api.conditions import Reason
-from serinus_api.runtime import LoadReport
+from serinus_api.runtime import LoadReport, ShadowOrder
 from serinus_operator import metrics
+from serinus_operator.decide.copies import Loan
 from serinus_operator.metrics import PodMetrics
 from serinus_operator.state import SourceLook
 
@@ -26,6 +27,11 @@ class PodServer:
         self.answer: Answer = self.report
         self.changed: str | None = None
         self.asked = 0
+        self.orders: list[ShadowOrder] = []
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.orders.append(ShadowOrder.model_validate_json(await request.read()))
+        return web.Response(text="{}")
 
     async def report(self, _: web.Request) -> web.Response:
         told = REPORT.model_copy(update={"source_changed": self.changed})
@@ -41,6 +47,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PodServer]:
     found = PodServer()
     app = web.Application()
     app.router.add_get("/load", found.handle)
+    app.router.add_put("/shadow", found.take)
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -203,3 +210,31 @@ async def test_same_pod_is_not_asked_again_at_once(
     server.changed = "another ETag"
     assert await pods.look([pod("a"), pod("b")]) == SourceLook("another ETag")
     assert server.asked == 4
+
+
+ORDER = ShadowOrder(revision="iris-2", percent=10, seconds=10)
+
+
+async def test_pod_is_told_what_to_copy(server: PodServer, pods: PodMetrics) -> None:
+    await pods.lend(Loan(pod(), ORDER, pod("c")))
+    assert server.orders == [ORDER], "the Service of the candidate is known by its name"
+
+
+async def test_pod_without_services_is_told_where_the_candidate_is(server: PodServer) -> None:
+    local = PodMetrics(metrics.pod_address, lambda one: ("127.1.0.9", 7000) if one["metadata"]["uid"] == "c" else None)
+    try:
+        await local.lend(Loan(pod(), ORDER, pod("c")))
+        await local.lend(Loan(pod(), ORDER, pod("unknown")))
+        await local.lend(Loan(pod(), ORDER.model_copy(update={"percent": 0}), None))
+    finally:
+        await local.close()
+    assert [(order.host, order.port, order.percent) for order in server.orders] == [
+        ("127.1.0.9", 7000, 10),
+        (None, 80, 0),
+    ]
+
+
+async def test_pod_that_cannot_be_told_is_no_error(pods: PodMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    await pods.lend(Loan(pod(address=None), ORDER, None))
+    monkeypatch.setattr(metrics, "METRICS_PORT", 1)
+    await pods.lend(Loan(pod(), ORDER, None))

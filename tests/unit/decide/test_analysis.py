@@ -23,7 +23,7 @@ from serinus_operator.decide.analysis import (
     window_ended,
 )
 from serinus_operator.decide.plan import Analysis, plan_of
-from serinus_operator.decide.windows import Ledger, Tally
+from serinus_operator.decide.windows import Ledger, Reading, Tally
 
 PASS, FAIL, UNCLEAR = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 ANALYSIS = plan_of(RolloutSpec()).analysis
@@ -34,6 +34,7 @@ def metric(kind: str, **bounds: int) -> AnalysisMetric:
 
 
 ERRORS = metric("ErrorRatePermille", max=10, maxPercentOfStable=150)
+AGREEMENT = metric("ShadowAgreementPercent", min=99)
 SLOW = metric("LatencyP95Milliseconds", maxPercentOfStable=120)
 
 
@@ -192,13 +193,43 @@ def test_windows_in_a_row(window: Tally, whole: Tally, failures: int, expected: 
         pytest.param(served(100), WINDOW_SECONDS - 1, False, id="enough requests in too short a time"),
         pytest.param(served(99), 1_000, False, id="one request short"),
         pytest.param(served(100, 100), WINDOW_SECONDS, True, id="errors are requests"),
-        pytest.param(Tally(compared=100), WINDOW_SECONDS, True, id="copies alone are enough"),
-        pytest.param(Tally(answers=100, compared=5), WINDOW_SECONDS, False, id="not enough copies yet"),
+        pytest.param(Tally(answers=100, compared=5), WINDOW_SECONDS, True, id="copies are no matter"),
+        pytest.param(Tally(compared=100), 1_000, False, id="nor are they enough"),
         pytest.param(Tally(), 1_000, False, id="no request at all"),
     ],
 )
 def test_end_of_a_window(window: Tally, seconds: float, expected: bool) -> None:
     assert window_ended(ANALYSIS, ledger(window, window), "c", seconds) is expected
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        pytest.param(Tally(compared=100), True, id="copies alone are enough"),
+        pytest.param(Tally(answers=100, compared=5), False, id="not enough copies yet"),
+        pytest.param(Tally(answers=5, compared=100), False, id="not enough requests yet"),
+        pytest.param(Tally(answers=100), True, id="no copy at all"),
+    ],
+)
+def test_end_of_a_window_where_copies_are_a_matter(window: Tally, expected: bool) -> None:
+    both = replace(ANALYSIS, metrics=(ERRORS, AGREEMENT))
+    assert window_ended(both, ledger(window, window), "c", WINDOW_SECONDS) is expected
+
+
+def test_direct_callers_of_the_candidate_do_not_delay_what_copies_alone_are_to_tell() -> None:
+    seen = ledger(Tally(answers=3, compared=100), Tally())
+    assert window_ended(replace(ANALYSIS, metrics=(AGREEMENT,)), seen, "c", WINDOW_SECONDS)
+
+
+def test_verdict_on_copies_says_how_far_apart_the_outputs_were() -> None:
+    seen = ledger(Tally(compared=400, agreed=200), Tally(compared=400, agreed=200))
+    told = {
+        "p1/c": (Reading("p1/c", "c", Tally(), witness=True, difference=2.5), 0.0),
+        "p2/c": (Reading("p2/c", "c", Tally(), witness=True, difference=1.0), 0.0),
+        "p1/x": (Reading("p1/x", "x", Tally(), witness=True, difference=9.0), 0.0),
+    }
+    found = one(look(replace(ANALYSIS, metrics=(AGREEMENT,)), replace(seen, last=told), "c", "s", {}))
+    assert (found.outcome, found.message) == (FAIL, "below min 99, largest difference 2.5")
 
 
 def test_a_revision_is_readable_for_a_while_after_its_last_reading() -> None:

@@ -86,9 +86,9 @@ def test_pause_stops_the_clock_of_the_phase() -> None:
 
 
 def test_unsupported_field_is_named_and_stable_kept() -> None:
-    decision = decided(subject(spec(rollout={"shadow": {"percent": 5}}), STABLE), observation(**SEEN))
+    decision = decided(subject(spec(rollout={"strategy": "Recreate"}), STABLE), observation(**SEEN))
     assert decision.verdict.reason is Reason.NOT_SUPPORTED
-    assert "spec.rollout.shadow" in decision.verdict.message
+    assert "spec.rollout.strategy: Recreate" in decision.verdict.message
     assert (decision.running, decision.frozen, decision.health) == ((S,), False, Health.STALLED)
 
 

@@ -9,7 +9,7 @@ from tests.unit.decide.loading import latencies, report, sample
 
 from serinus_api.runtime import LoadReport
 from serinus_operator.decide.demand import STALE_SECONDS, Demand, demand, fold, is_sane, percentile
-from serinus_operator.loads import History, LoadSample
+from serinus_operator.loads import History, LoadSample, PodLoad
 
 
 def seen(*samples: LoadSample, keep: float = 60.0) -> History:
@@ -201,6 +201,23 @@ def test_demand_is_finite_and_never_negative(steps: list[tuple[int, int, bool]])
     if found is not None:
         assert 0 <= found.concurrency <= 50
         assert 0 <= found.arrivals <= 100
+
+
+def test_copies_at_the_candidate_are_no_demand_on_the_stable_revision() -> None:
+    def look(at: float, copies: int) -> LoadSample:
+        mine = sample(at, report(arrivals=int(10 * at), busy=at, uptime_seconds=1000.0 + at))
+        busy = LoadReport(
+            revision="c",
+            in_flight=8,
+            queued=16,
+            arrivals={"direct": 0, "shadow": copies},
+            busy_seconds=9.0 * at,
+            uptime_seconds=1000.0 + at,
+        )
+        return LoadSample(at, (*mine.pods, PodLoad("uid-c", "c", "c", busy)))
+
+    found = now(seen(look(0, 0), look(2, 5_000), look(4, 10_000)), 2)
+    assert (found.arrivals, found.concurrency) == (10.0, 1.0)
 
 
 def test_matched_requests_are_counted_apart_as_well() -> None:

@@ -32,6 +32,8 @@ PLANS = tuple(
         {},
         {"steps": [{"weight": 10}, {"weight": 100, "pauseSeconds": 5}], "bakeSeconds": 0},
         {"steps": [{"weight": 1, "manual": True}, {"weight": 25}, {"weight": 60, "pauseSeconds": 0}]},
+        {"steps": [{"weight": 0}, {"weight": 25}]},
+        {"steps": [{"weight": 0, "pauseSeconds": 5}]},
         {"strategy": "BlueGreen"},
         {"strategy": "Recreate"},
     )
@@ -142,7 +144,7 @@ class Rollouts(RuleBasedStateMachine):
             return
         self.wanted = wanted
 
-    @rule(plan=st.sampled_from(PLANS[:3]))
+    @rule(plan=st.sampled_from(PLANS[:5]))
     @precondition(lambda self: self.plan.steps)
     def steps_are_edited(self, plan: Plan) -> None:
         self.plan = plan

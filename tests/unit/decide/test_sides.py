@@ -31,6 +31,7 @@ class Revision:
     seconds: float = 0.5
     replicas: int | None = None
     matched: float = 0.0
+    copied: float = 0.0
     silent: bool = False
 
     def workload(self) -> WorkloadState:
@@ -39,7 +40,8 @@ class Revision:
 
     def loads(self, name: str, at: float) -> list[PodLoad]:
         """All of it on the first pod: sums are all that counts."""
-        told = {"split": round(at * (self.arrivals - self.matched)), "match": round(at * self.matched)}
+        ways = {"match": self.matched, "shadow": self.copied, "split": self.arrivals - self.matched - self.copied}
+        told = {via: round(at * rate) for via, rate in ways.items()}
         answers, bucket = round(at * self.arrivals), bisect_left(LATENCY_BUCKETS, self.seconds)
         first = LoadReport(
             revision=name,
@@ -149,6 +151,14 @@ def test_hot_candidate_grows_alone_while_stable_is_idle() -> None:
     assert found.needs.matched == 90
     assert found.needs.size("c", 5, tried=True) >= 9
     assert found.needs.size("s", 95, tried=False) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.2])
+def test_copies_are_a_load_on_the_candidate_and_no_part_of_what_is_divided(seconds: float) -> None:
+    copies = Revision(4, arrivals=10.0, copied=10.0, seconds=seconds)
+    found = watched(*[{"s": Revision(4, arrivals=10.0, seconds=0.4), "c": copies}] * 2 * LONG, stableWindowSeconds=12)
+    assert wholes(found) == {"s": 4, "c": 10 * seconds}
+    assert owns(found) == {"s": 4, "c": 10 * seconds}
 
 
 def test_candidate_that_few_asked_costs_what_stable_does() -> None:

@@ -8,6 +8,7 @@ from tests.unit.decide.subjects import pod as pod_of
 
 from serinus_api.conditions import Reason
 from serinus_api.gateway import ModelTraffic, RevisionTraffic
+from serinus_api.runtime import LoadReport
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, RolloutSpec
 from serinus_operator.decide.course import Course, Side
 from serinus_operator.decide.plan import plan_of
@@ -75,6 +76,27 @@ def test_what_came_under_one_weight_is_not_judged_by_the_next() -> None:
     known = after((2.0, 2.0, 0, 0, 50), (4.0, 4.0, 0, 0, 50), (6.0, 6.0, 200, 200, 50))
     assert verified(kept(known, COURSE, 6.0)) is True
     assert verified(kept(known, replace(COURSE, step_index=1, step_weight=75, weight=75), 6.0)) is None
+
+
+def with_copies(told: Observation, copies: int) -> Observation:
+    """The same look, and the candidate has received and answered so many copies as well."""
+    assert told.load
+    ours, theirs = told.load.pods
+    metrics = Metrics("c", Gate(2, 0))
+    for _ in range(copies):
+        metrics.observe("shadow", 200, 0.02)
+    page = f"{ours.page}{metrics.render()}"
+    arrivals = {"direct": 0, "split": 0, "match": 0, "shadow": copies}
+    report = LoadReport(revision="c", in_flight=0, queued=0, arrivals=arrivals, busy_seconds=0.0)
+    return replace(told, load=replace(told.load, pods=(replace(ours, page=page, report=report), theirs)))
+
+
+def test_copies_are_neither_evidence_of_a_share_nor_an_arrival() -> None:
+    known = remembered(None, COURSE, ModelDeploymentStatus(), 0.0)
+    for at, split, copies in ((2.0, 0, 0), (4.0, 0, 0), (6.0, 200, 50_000)):
+        known = looked(known, with_copies(seen(at, split, split, 50), copies), PLAN, at)
+    assert verified(known) is True
+    assert "c" not in known.called
 
 
 @pytest.mark.parametrize(

@@ -342,3 +342,46 @@ def test_step_of_all_requests_leaves_stable_a_pod() -> None:
 def test_unknown_weight_shrinks_nobody() -> None:
     sizes = intent_of(course(P.STEPPING), stepping(applied=None), PLAN).sizes
     assert sizes["v1"] == 100
+
+
+COPIES = plan(
+    steps=[{"weight": 0, "pauseSeconds": 60}, {"weight": 25}],
+    shadow={"percent": 10},
+    analysis={"metrics": [{"name": "agreement", "type": "ShadowAgreementPercent", "min": 99}]},
+)
+COPIED = {"step_weight": 0, "weight": 0}
+
+
+def test_candidate_that_gets_copies_alone_has_a_pod_and_takes_nothing_from_stable() -> None:
+    begun = course(P.PROVISIONING)
+    waiting = facts(sides={"v1": FULL, "v2": NONE})
+    assert advance(begun, waiting, COPIES).phase is P.PROVISIONING
+    first = advance(begun, facts(sides={"v1": FULL, "v2": Side(1, 25)}), COPIES)
+    assert (first.phase, first.step_index, first.step_weight, first.weight) == (P.STEPPING, 0, 0, 0)
+    for here in (begun, first, replace(first, phase=P.HELD)):
+        assert dict(intent_of(here, waiting, COPIES).sizes) == {"v2": 1, "v1": 100}
+
+
+def test_step_of_copies_needs_no_gateway_and_the_next_one_does() -> None:
+    first = course(P.STEPPING, **COPIED)
+    waiting = advance(first, facts(splitter=False, passed=59), COPIES)
+    assert (waiting.phase, waiting.weight, waiting.elapsed) == (P.STEPPING, 0, 59)
+    second = advance(waiting, facts(splitter=False, passed=1), COPIES)
+    assert (second.phase, second.step_index, second.step_weight) == (P.STEPPING, 1, 25)
+    assert advance(second, facts(splitter=False), COPIES).phase is P.HELD
+
+
+def test_step_of_copies_that_disagree_aborts() -> None:
+    apart = Evidence((Judgement("agreement", Outcome.FAIL, samples=500, failures=2, message="below min 99"),))
+    back = advance(course(P.STEPPING, **COPIED), facts(evidence=apart), COPIES)
+    assert (back.phase, back.weight) == (P.ABORTING, 0)
+    assert "agreement" in back.message
+
+
+def test_full_promotion_out_of_a_step_of_copies_waits_for_the_full_size() -> None:
+    here = advance(course(P.STEPPING, **COPIED), facts(promote="full/1"), COPIES)
+    assert here.phase is P.PROMOTING
+    small = facts(promote="full/1", sides={"v1": FULL, "v2": Side(1, 25)})
+    assert advance(here, small, COPIES).phase is P.PROMOTING
+    assert dict(intent_of(here, small, COPIES).sizes) == {"v2": 100, "v1": 100}
+    assert advance(here, facts(promote="full/1"), COPIES).phase is P.BAKING

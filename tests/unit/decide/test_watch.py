@@ -76,3 +76,58 @@ def test_what_plainly_fails_is_asked_when_the_pause_is_over() -> None:
     early = evidence_of(watch, replace(STEP, elapsed=60.0), PLAN, 10.0).early
     assert early
     assert early.metric == "errors"
+
+
+COPIES = plan_of(
+    RolloutSpec.model_validate(
+        {
+            "steps": [{"weight": 0, "pauseSeconds": 60}, {"weight": 25}],
+            "shadow": {"percent": 10},
+            "analysis": {
+                "metrics": [
+                    {"name": "errors", "type": "ErrorRatePermille", "max": 10},
+                    {"name": "agreement", "type": "ShadowAgreementPercent", "min": 99},
+                ]
+            },
+        }
+    )
+)
+ALONE = replace(STEP, step_weight=0, weight=0)
+
+
+def witnessed(compared: int, agreed: int) -> list[Reading]:
+    """What a pod of stable saw of the candidate's answers to copies."""
+    return [Reading("p2/c", "c", Tally(compared=compared, agreed=agreed), witness=True, difference=0.5)]
+
+
+def copied(course: Course, compared: int, agreed: int) -> Watch:
+    watch = watched(begun(0.0, {}), course, COPIES, [*readings((0, 0)), *witnessed(0, 0)], 0.0)
+    return watched(watch, course, COPIES, [*readings((0, 0), (5_000, 5)), *witnessed(compared, agreed)], 10.0)
+
+
+def test_step_without_weight_is_judged_by_copies_alone() -> None:
+    good = copied(ALONE, 300, 300)
+    assert [(v.metric, v.outcome, v.samples) for v in good.verdicts] == [("agreement", Outcome.PASS, 300)]
+    bad = copied(ALONE, 300, 150)
+    assert [(v.metric, v.outcome) for v in bad.verdicts] == [("agreement", Outcome.FAIL)]
+    few = evidence_of(copied(replace(ALONE, elapsed=60.0), 20, 0), replace(ALONE, elapsed=60.0), COPIES, 10.0)
+    assert few.early
+    assert few.early.metric == "agreement"
+
+
+def test_step_with_a_weight_is_judged_by_both() -> None:
+    watch = watched(copied(STEP, 300, 300), STEP, COPIES, [*readings((200, 0), (9_000, 9)), *witnessed(600, 600)], 20.0)
+    assert [v.metric for v in watch.verdicts] == ["errors", "agreement"]
+
+
+def test_bake_is_not_judged_by_copies_that_nobody_sends() -> None:
+    watch = watched(copied(STEP, 300, 150), BAKING, COPIES, readings((0, 0), (0, 0)), 11.0)
+    watch = watched(watch, BAKING, COPIES, readings((500, 0), (0, 0)), 30.0)
+    assert [v.metric for v in watch.verdicts] == ["errors"]
+
+
+def test_witness_does_not_make_a_candidate_readable() -> None:
+    watch = copied(ALONE, 300, 300)
+    late = 10.0 + STALE_SECONDS
+    watch = watched(watch, ALONE, COPIES, [Reading("p2", "s", Tally(9_000, 9)), *witnessed(600, 600)], late)
+    assert not evidence_of(watch, ALONE, COPIES, late).readable

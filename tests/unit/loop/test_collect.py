@@ -11,6 +11,7 @@ from serinus_api.runtime import LoadReport
 from serinus_operator.cache import Cache
 from serinus_operator.cluster.port import Manifest
 from serinus_operator.collect import Collector
+from serinus_operator.decide.copies import Loan
 from serinus_operator.queue import Key
 
 IRIS = Key("ml", "iris")
@@ -39,12 +40,14 @@ class Pods:
         self.at_once = self.most = 0
         self.enqueued: list[Key] = []
         self.paged: list[str] = []
+        self.lent: list[Loan] = []
         self.silent: set[str] = set()
         self.active = True
         self.collector = Collector(
             self.cache,
             self.ask,
             self.page,
+            self.lend,
             self.enqueued.append,
             active=lambda: self.active,
             clock=lambda: at(7.0),
@@ -53,6 +56,9 @@ class Pods:
     async def page(self, manifest: Manifest) -> str | None:
         self.paged.append(manifest["metadata"]["name"])
         return "page"
+
+    async def lend(self, loan: Loan) -> None:
+        self.lent.append(loan)
 
     async def ask(self, manifest: Manifest) -> LoadReport | None:
         name = manifest["metadata"]["name"]
@@ -94,6 +100,23 @@ async def test_pods_of_a_rollout_in_steps_are_asked_for_their_metrics_whoever_si
         pods = Pods({**model(), "status": {"rollout": {"phase": phase}}}, pod("p"))
         await pods.collector.look()
         assert (pods.asked, pods.paged) == (["p"], [])
+
+
+async def test_stable_pods_of_a_rollout_are_told_what_to_copy_at_every_look_as_long_as_it_is_under_way() -> None:
+    status = {"rollout": {"phase": "Stepping"}, "stableRevision": "iris-1", "candidateRevision": "iris-2"}
+    manifest = {**model(scaling=None, rollout={"shadow": {"percent": 10}}), "status": status}
+    candidate = pod("c")
+    candidate["metadata"]["labels"][names.LABEL_REVISION] = "iris-2"
+    pods = Pods(manifest, pod("p"), pod("starting", status={}), candidate)
+    for _ in range(2):
+        await pods.collector.look()
+    assert [(loan.pod["metadata"]["name"], loan.order.percent) for loan in pods.lent] == [("p", 10)] * 2
+    later = {"metadata": {**manifest["metadata"], "resourceVersion": "2"}}
+    pods.cache.put({**manifest, **later, "spec": {**manifest["spec"], "paused": True}})
+    pods.lent.clear()
+    for _ in range(2):
+        await pods.collector.look()
+    assert [(loan.pod["metadata"]["name"], loan.order.percent) for loan in pods.lent] == [("p", 0)], "once"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def arrays(datatype: str) -> st.SearchStrategy[Array]:
 
 def encoded(array: Array, tensor: Tensor, *, binary: bool = False, request_id: str | None = None) -> EncodedAnswer:
     """The answer with one output."""
-    asked = InferRequest(request_id, {}, Selection([(tensor, binary)]))
+    asked = InferRequest(request_id, {}, Selection([(tensor, binary)], {tensor.name: 0}))
     return Codec(Signature((), (tensor,)), LIMITS, "m", "v").encode(asked, [array])
 
 

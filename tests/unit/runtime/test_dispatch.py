@@ -23,7 +23,8 @@ def slow(folder: Path) -> ModelSession:
 
 
 def rounds(session: ModelSession, number: int) -> InferRequest:
-    return InferRequest(None, {"rounds": np.array([number])}, Selection([(session.signature.outputs[0], True)]))
+    output = session.signature.outputs[0]
+    return InferRequest(None, {"rounds": np.array([number])}, Selection([(output, True)], {output.name: 0}))
 
 
 async def until(gate: Gate, in_flight: int, queued: int = 0) -> None:

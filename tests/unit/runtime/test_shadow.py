@@ -20,10 +20,10 @@ class Clock:
         return self.now
 
 
-def shadow(*draws: float) -> Shadow:
+def shadow(*draws: float, network: str | None = None) -> Shadow:
     """Draws these numbers in turn, then 0: the request is chosen."""
     source = ModelSource(uri="pvc://c/model.onnx", path="model.onnx")
-    config = RuntimeConfig(model_name="iris", model_version="iris-00000001", source=source)
+    config = RuntimeConfig(model_name="iris", model_version="iris-00000001", source=source, shadow_network=network)
     waiting = list(draws)
     return Shadow(config, Clock(), lambda: waiting.pop(0) if waiting else 0.0)
 
@@ -52,6 +52,29 @@ async def test_copies_go_to_revisions_of_the_same_model_alone(revision: str) -> 
     with pytest.raises(InvalidRequest, match="no other revision"):
         one.obey(order(revision))
     assert not one.active
+
+
+@pytest.mark.parametrize(
+    ("network", "host", "reached"),
+    [
+        pytest.param(None, "127.0.0.1", False, id="no address at all, unless it is configured"),
+        pytest.param("127.0.0.0/8", "127.1.2.3", True, id="within the network"),
+        pytest.param("127.0.0.0/8", "169.254.169.254", False, id="outside of it"),
+        pytest.param("127.0.0.0/8", "::1", False, id="of another family"),
+        pytest.param("127.0.0.0/8", "localhost", False, id="a name"),
+    ],
+)
+async def test_order_may_name_an_address_of_the_configured_network_alone(
+    network: str | None, host: str, reached: bool
+) -> None:
+    one = shadow(network=network)
+    told = order().model_copy(update={"host": host})
+    if reached:
+        one.obey(told)
+    else:
+        with pytest.raises(InvalidRequest, match="host"):
+            one.obey(told)
+    assert one.active is reached
 
 
 async def test_full_queue_drops_and_counts() -> None:
