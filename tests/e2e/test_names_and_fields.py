@@ -51,8 +51,8 @@ def test_a_field_of_a_later_feature_is_a_condition_that_names_it(world: World, n
     model.apply_onnx(doubler(2.0))
     model.wait_ready()
     stable, before = model.stable, model.incarnations()
-    model.apply_onnx(doubler(2.0), route={"gatewayRef": {"name": "public"}})
-    model.wait_for("Ready", "False", "NotSupported", "spec.route")
+    model.apply_onnx(doubler(2.0), model={"refreshSeconds": 300})
+    model.wait_for("Ready", "False", "NotSupported", "spec.model.refreshSeconds")
     assert model.shown_reason() == "NotSupported"
     model.apply_onnx(doubler(2.0))
     model.wait_ready()
