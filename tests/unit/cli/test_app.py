@@ -79,7 +79,7 @@ def test_validate_takes_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_warnings_are_no_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     later = next(path for path in GOOD if path.stem == "later-features")
     assert run(monkeypatch, "validate", "-f", str(later)) == 0
-    assert "warning: spec.route: NotSupported" in capsys.readouterr().err
+    assert "warning: spec.runtime.batching: NotSupported" in capsys.readouterr().err
 
 
 USAGE = {
