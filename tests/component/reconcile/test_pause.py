@@ -138,7 +138,7 @@ async def test_stable_revision_is_restored_while_a_field_is_not_supported(world:
 
 
 async def test_new_model_with_an_unsupported_field_makes_nothing(world: World) -> None:
-    world.apply(model(rollout={"shadow": {"percent": 5}}))
+    world.apply(model(runtime={"batching": {"maxBatchSize": 8}}))
     await world.until(lambda: world.says("Ready", "False", "NotSupported"))
     await world.advance(60)
     assert world.children() == []
