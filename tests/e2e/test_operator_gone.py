@@ -6,6 +6,8 @@ from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
 from tests.models import doubler
 
+from serinus_api.crd import UNSEEN
+
 pytestmark = pytest.mark.own_operator
 TRIPLED = {"y": [[3.0, 6.0, 9.0, 12.0]]}
 
@@ -84,7 +86,7 @@ def test_a_release_for_one_namespace_has_no_right_beyond_it(world: World, namesp
     model = world.model(namespace, "seen")
     model.apply_onnx(doubler(2.0))
     model.wait_ready()
-    assert elsewhere.status() == {}
+    assert elsewhere.status() == UNSEEN
     (pod,) = release.pods()
     account = f"system:serviceaccount:{namespace}:{pod['spec']['serviceAccountName']}"
     for scope in (("--all-namespaces",), ("-n", elsewhere.namespace)):

@@ -5,8 +5,8 @@ collection by owner; and the user's way in, judged as the API server judges. The
 and against a real API server (`tests/contract`). A Deployment's and a Pod's status is written by `local/`, which plays
 the controller and the kubelet.
 
-Known differences from an API server: built-in kinds get no defaults and are not validated; server-side apply keeps
-fields that an earlier apply had named; every namespace exists.
+Known differences from an API server: built-in kinds get no defaults and are not validated, and a status has none;
+server-side apply keeps fields that an earlier apply had named; every namespace exists.
 """
 
 import base64
