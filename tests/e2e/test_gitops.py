@@ -8,9 +8,9 @@ import yaml
 from dev.cluster import build
 from dev.cluster.paths import default_layout
 from tests.argo import health
-from tests.e2e.harness.kubectl import Manifest, run
+from tests.e2e.harness.kubectl import run
 from tests.e2e.harness.models import config_map, deployment
-from tests.e2e.harness.watching import watched
+from tests.e2e.harness.watching import objects, watched
 from tests.e2e.harness.world import World
 from tests.models import doubler, unknown_operator
 
@@ -53,15 +53,6 @@ def test_helm_waits_for_a_model_and_fails_at_once_where_it_is_refused(world: Wor
     world.figures.note("helm --wait", sent=len(prober.records), lost=0, words=failed.stderr.strip()[-200:])
 
 
-def objects(file: Path) -> list[Manifest]:
-    """The JSON documents that were watched."""
-    text, found, decoder, at = file.read_text(), [], json.JSONDecoder(), 0
-    while (at := next((i for i in range(at, len(text)) if text[i] == "{"), len(text))) < len(text):
-        one, at = decoder.raw_decode(text, at)
-        found.append(one)
-    return found
-
-
 def test_kstatus_and_argo_cd_read_each_state_of_a_models_life_alike(world: World, namespace: str) -> None:
     model = world.model(namespace, "iris")
     file = world.folder / f"{namespace}-life.json"
@@ -101,9 +92,8 @@ def test_controller_that_applies_the_same_again_and_again_changes_nothing(world:
     wanted = json.dumps(model.applied)
     for _ in range(APPLIES):
         model.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", stdin=wanted)
-        assert (
-            model.kubectl.try_("diff", "--server-side", "--field-manager=gitops", "-f", "-", stdin=wanted).stdout == ""
-        )
+        shown = model.kubectl.try_("diff", "--server-side", "--field-manager=gitops", "-f", "-", stdin=wanted)
+        assert (shown.returncode, shown.stdout) == (0, ""), shown.stderr
     after = model.live()
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert after["status"] == before["status"]

@@ -1,10 +1,12 @@
 """What a user who watches sees: `kubectl get mdep NAME -w`, into a file."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.e2e.harness.kubectl import Manifest
 from tests.e2e.harness.models import Model
 
 
@@ -20,3 +22,15 @@ def watched(model: Model, file: Path, *more: str) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait()
+
+
+def objects(file: Path) -> list[Manifest]:
+    """What was watched with `-o json`, in its order; one that was being written at the end is left out."""
+    text, decoder, at, found = file.read_text(), json.JSONDecoder(), 0, []
+    while (at := text.find("{", at)) >= 0:
+        try:
+            one, at = decoder.raw_decode(text, at)
+        except ValueError:
+            break
+        found.append(one)
+    return found
