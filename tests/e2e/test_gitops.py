@@ -92,9 +92,8 @@ def test_controller_that_applies_the_same_again_and_again_changes_nothing(world:
     wanted = json.dumps(model.applied)
     for _ in range(APPLIES):
         model.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=gitops", "-f", "-", stdin=wanted)
-        assert (
-            model.kubectl.try_("diff", "--server-side", "--field-manager=gitops", "-f", "-", stdin=wanted).stdout == ""
-        )
+        shown = model.kubectl.try_("diff", "--server-side", "--field-manager=gitops", "-f", "-", stdin=wanted)
+        assert (shown.returncode, shown.stdout) == (0, ""), shown.stderr
     after = model.live()
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert after["status"] == before["status"]

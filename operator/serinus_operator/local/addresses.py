@@ -14,6 +14,7 @@ HOSTS = 254 * 254
 TRIES = 32
 
 _given: deque[int] = deque(maxlen=1000)
+"""Free ports that were handed out last, in this process."""
 
 
 @dataclass(frozen=True, slots=True)
