@@ -25,7 +25,7 @@ from tests.e2e.harness.world import RUN_LABEL, World
 from serinus_api.names import short_hash
 
 STORIES = Path(__file__).parent, Path(__file__).parents[1] / "chaos"
-FREE = ("test_chart", "test_alerts")
+FREE = ("test_chart", "test_alerts", "test_route_standalone")
 """Modules that need no cluster."""
 TOLD = pytest.StashKey[dict[str, Any]]()
 """What the controller tells all workers: the folder of the run, the seed, the images."""

