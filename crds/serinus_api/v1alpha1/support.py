@@ -1,13 +1,12 @@
-"""Fields that the schema has already, and actions that have a name, whose behaviour comes later.
+"""Fields that the schema has already, whose behaviour comes later.
 
-The operator turns `unsupported_fields` and `unsupported_actions` into `Ready=False NotSupported` naming them: nothing a
-user writes is silently ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
+The operator turns `unsupported_fields` into `Ready=False NotSupported` naming them: nothing a user writes is silently
+ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from serinus_api import names
 from serinus_api.v1alpha1.rollout import RolloutSpec
 from serinus_api.v1alpha1.spec import ModelDeploymentSpec
 
@@ -19,9 +18,6 @@ NOT_YET = (
 )
 """Without effect until their feature lands; each stands for everything below it."""
 
-ACTIONS_NOT_YET = (names.ANNOTATION_REFRESH,)
-"""Annotations that ask for an action which no version so far carries out."""
-
 
 def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Paths (`spec.rollout.steps`) of the fields that are set but have no effect yet, in the order of `NOT_YET`.
@@ -32,11 +28,6 @@ def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     manifest = {"spec": spec.to_manifest()}
     unknown = (path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
     return (*unknown, *_values_not_yet(spec.rollout, spec.scaling.engine if spec.scaling else "Builtin"))
-
-
-def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """Annotations that ask for an action which is not carried out yet; an empty value asks for nothing."""
-    return tuple(name for name in ACTIONS_NOT_YET if annotations.get(name))
 
 
 def _values_not_yet(rollout: RolloutSpec, engine: str) -> Iterator[str]:

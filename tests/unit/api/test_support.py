@@ -8,7 +8,7 @@ from tests.unit.api.samples import FOLDER, load, minimal
 from tests.unit.api.schema_walk import paths_in, spec_leaves, spec_nodes
 
 from serinus_api.crd import object_schema
-from serinus_api.v1alpha1 import ModelDeployment, unsupported_actions, unsupported_fields
+from serinus_api.v1alpha1 import ModelDeployment, unsupported_fields
 from serinus_api.v1alpha1.support import NOT_YET
 from serinus_operator.sources import SUPPORTED as SUPPORTED_SCHEMES
 
@@ -69,13 +69,6 @@ def reported(manifest: dict[str, Any]) -> tuple[str, ...]:
 
 def is_below(path: str, roots: tuple[str, ...]) -> bool:
     return any(path == root or path.startswith((f"{root}.", f"{root}[")) for root in roots)
-
-
-def test_annotations_that_ask_for_later_actions_are_reported() -> None:
-    asked = {"serinus.dev/abort": "1", "serinus.dev/promote": "full/1", "serinus.dev/retry": "1", "a/b": "c"}
-    assert unsupported_actions(asked) == ()
-    assert unsupported_actions({**asked, "serinus.dev/refresh": "1"}) == ("serinus.dev/refresh",)
-    assert unsupported_actions({"serinus.dev/refresh": ""}) == ()
 
 
 @pytest.mark.parametrize("path", spec_leaves())
