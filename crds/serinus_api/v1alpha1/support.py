@@ -7,7 +7,6 @@ ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from serinus_api.v1alpha1.rollout import RolloutSpec
 from serinus_api.v1alpha1.spec import ModelDeploymentSpec
 
 NOT_YET = (
@@ -27,16 +26,25 @@ def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """
     manifest = {"spec": spec.to_manifest()}
     unknown = (path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
-    return (*unknown, *_values_not_yet(spec.rollout, spec.scaling.engine if spec.scaling else "Builtin"))
+    return (*unknown, *_values_not_yet(spec))
 
 
-def _values_not_yet(rollout: RolloutSpec, engine: str) -> Iterator[str]:
-    """Fields of a rollout that work, but not with this value or not while this engine sizes the model.
+def _values_not_yet(spec: ModelDeploymentSpec) -> Iterator[str]:
+    """Fields of a rollout that work, but not together with each other or with how the model is sized.
 
-    The object of another engine sizes one Deployment; in a rollout in steps there are two.
+    The object of another engine sizes one Deployment; in a rollout in steps there are two. A candidate that starts in
+    stable's place has nobody beside it to share with, to be compared with, or to return to at once.
     """
+    rollout, engine = spec.rollout, spec.scaling.engine if spec.scaling else "Builtin"
     if rollout.strategy == "Recreate":
-        yield "spec.rollout.strategy: Recreate"
+        beside = {
+            "spec.scaling": spec.scaling,
+            "spec.route": spec.route,
+            "spec.rollout.match": rollout.match,
+            "spec.rollout.analysis": rollout.analysis,
+            "spec.rollout.bakeSeconds": rollout.bake_seconds,
+        }
+        yield from (f"{path} together with spec.rollout.strategy: Recreate" for path, value in beside.items() if value)
     if rollout.gradual and engine != "Builtin":
         yield f"spec.rollout together with spec.scaling.engine: {engine} (engine: Builtin can)"
 

@@ -65,7 +65,7 @@ def decide(
     contested = sizing.finding is not None and sizing.finding.verdict.reason is Reason.REPLICA_OWNERSHIP_CONFLICT
     rolls_out = canary.under_way(subject.status) or _rolls_out(subject, observation)
     settled = refusal is None and not contested and not rolls_out
-    splits = canary.splits(subject.status) and subject.spec.route is None
+    splits = canary.splits(subject)
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled, splits=splits)
     sizing = rest.sized(subject, sizing, sleep, now)
     decision: Decision | None = None

@@ -129,13 +129,21 @@ def test_explanation_of_the_uri_says_which_schemes_are_refused_for_now() -> None
 
 
 @pytest.mark.parametrize(
-    ("rollout", "named"),
+    ("rollout", "spec", "named"),
     [
-        ({"strategy": "Recreate"}, "spec.rollout.strategy: Recreate"),
+        ({}, {"scaling": {"maxReplicas": 3}}, "spec.scaling"),
+        ({}, {"route": {"gatewayRef": {"name": "public"}}}, "spec.route"),
+        ({"match": MATCH}, {}, "spec.rollout.match"),
+        ({"analysis": {"minRequests": 5}}, {}, "spec.rollout.analysis"),
+        ({"bakeSeconds": 1}, {}, "spec.rollout.bakeSeconds"),
     ],
 )
-def test_value_that_does_not_work_yet_is_named(rollout: dict[str, Any], named: str) -> None:
-    assert reported(minimal(rollout=rollout)) == (named,)
+def test_what_needs_two_revisions_at_once_is_named_beside_recreate(
+    rollout: dict[str, Any], spec: dict[str, Any], named: str
+) -> None:
+    found = reported(minimal(rollout={"strategy": "Recreate", **rollout}, **spec))
+    assert found == (f"{named} together with spec.rollout.strategy: Recreate",)
+    assert reported(minimal(rollout={"strategy": "Recreate"})) == ()
 
 
 STEPPED: tuple[dict[str, Any], ...] = (

@@ -97,9 +97,9 @@ def test_pause_stops_the_clock_of_the_phase() -> None:
 
 
 def test_unsupported_field_is_named_and_stable_kept() -> None:
-    decision = decided(subject(spec(rollout={"strategy": "Recreate"}), STABLE), observation(**SEEN))
+    decision = decided(subject(spec(runtime={"batching": {"maxBatchSize": 8}}), STABLE), observation(**SEEN))
     assert decision.verdict.reason is Reason.NOT_SUPPORTED
-    assert "spec.rollout.strategy: Recreate" in decision.verdict.message
+    assert "spec.runtime.batching" in decision.verdict.message
     assert (decision.running, decision.frozen, decision.health) == ((S,), False, Health.STALLED)
 
 

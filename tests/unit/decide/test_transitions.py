@@ -319,9 +319,11 @@ def test_strategies_without_weights(strategy: str) -> None:
     flat = plan(strategy=strategy)
     begun = advance(course(P.STABLE, candidate=None), facts(), flat)
     sizes = intent_of(begun, facts(), flat).sizes
-    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v2": 100})
+    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v1": 100})
     promoting = advance(begun, facts(applied=0), flat)
     assert (promoting.phase, promoting.weight) == (P.PROMOTING, 0)
+    sizes = intent_of(promoting, facts(applied=0), flat).sizes
+    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v2": 100})
     baking = advance(promoting, facts(applied=0), flat)
     assert (baking.phase, baking.stable, baking.weight) == (P.BAKING, "v2", 0)
 
