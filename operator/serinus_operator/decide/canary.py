@@ -83,8 +83,8 @@ def splits(subject: Subject) -> bool:
     rollout = subject.status.rollout
     if rollout is None or subject.spec.route is not None:
         return False
-    if plan_of(subject.spec.rollout).recreates:
-        return rollout.phase in MAKING_ROOM
+    if rollout.phase in MAKING_ROOM and plan_of(subject.spec.rollout).recreates:
+        return True
     return rollout.phase in SPLIT and bool(rollout.step_weight)
 
 

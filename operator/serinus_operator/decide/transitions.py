@@ -229,6 +229,8 @@ def realigned(course: Course, plan: Plan) -> Course:
     below = [place for place, step in enumerate(plan.steps) if step.weight <= course.weight]
     index = below[-1] if below else 0
     weight = plan.steps[index].weight if plan.steps else NO_STEP.weight
+    if (index, weight) == (course.step_index, course.step_weight):
+        return course  # no steps are left, since before: its time goes on
     return replace(course, step_index=index, step_weight=weight, elapsed=0.0)
 
 

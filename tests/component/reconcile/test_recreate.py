@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.component.reconcile import test_canary
 from tests.component.reconcile.test_canary import TWO, phase
 from tests.component.reconcile.zero import WITH_GATEWAYS, stage
 from tests.fakes import virtual_time
@@ -144,6 +145,17 @@ async def test_yesterdays_revision_starts_in_the_place_of_stable_too() -> None:
         await world.until(lambda: world.status()["stableRevision"] == first, within=100)
         await world.ready(within=60)
         await world.until(lambda: plane.leads_to("iris") == {"pod"}, within=60)
+
+
+async def test_strategy_that_is_edited_in_mid_step_ends_the_steps() -> None:
+    async with test_canary.served() as (world, _, first, _):
+        world.apply(test_canary.canary(model=TWO))
+        await world.until(lambda: test_canary.weight(world) == 25, within=200)
+        world.apply(model(model=TWO, rollout={"strategy": "Recreate"}))
+        await world.until(
+            lambda: world.status()["stableRevision"] != first, within=500
+        )  # its default wait for little traffic is 300 s
+        await world.ready(within=120)
 
 
 async def test_without_any_gateway_it_goes_on_and_what_comes_meanwhile_is_lost() -> None:
