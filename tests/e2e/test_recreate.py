@@ -10,7 +10,9 @@ pytestmark = pytest.mark.own_operator
 RECREATE = {"strategy": "Recreate"}
 
 
-def test_a_candidate_takes_the_place_of_stable_and_a_broken_one_gives_it_back(world: World, namespace: str) -> None:
+def test_a_candidate_takes_the_place_of_stable_and_one_without_a_node_costs_nothing(
+    world: World, namespace: str
+) -> None:
     world.own_release(namespace, gateways=2)
     model = world.model(namespace, "replaced")
     deadline = {"startupDeadlineSeconds": 60}
