@@ -71,3 +71,5 @@ def _fields(spec: ModelDeploymentSpec, default_image: str) -> Iterator[str]:
         yield "spec.scaling.engine"
     if spec.route:
         yield "spec.route"
+    if spec.rollout.strategy == "Recreate":
+        yield "spec.rollout.strategy: Recreate"

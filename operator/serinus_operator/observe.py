@@ -36,6 +36,7 @@ from serinus_operator.cluster.port import (
 from serinus_operator.decide import zero
 from serinus_operator.decide.pods import pod_state
 from serinus_operator.decide.ports import Claim, port_for
+from serinus_operator.decide.refresh import serves_on
 from serinus_operator.decide.validation import golden_name, golden_state, reads_golden
 from serinus_operator.gateways import Gateways
 from serinus_operator.loads import LoadSample
@@ -379,9 +380,9 @@ def _reads_source(
     """Whether the ConfigMap of the model matters now: the spec has no revision yet, or may get another chance."""
     if not source.pinned_by_copy or subject.spec.paused or unsupported_fields(subject.spec):
         return False
-    wanted, stable = spec_hash(subject.spec), records.get(subject.status.stable_revision or "")
-    if stable and stable.spec_hash == wanted:
+    if serves_on(subject, records):
         return False
+    wanted = spec_hash(subject.spec)
     if any(r.spec_hash == wanted for r in subject.status.rejected):
         return True
     resolution = subject.status.resolution

@@ -69,8 +69,12 @@ class Invariants:
             self.broken.append(f"traffic went from {before}, which answers, to {now}, which does not")
 
     def _look_at_removal(self, manifest: Manifest) -> None:
+        """A Service that gateways stand in for selects no pod; whether they hold what comes, `plane.py` sees."""
         meta = manifest["metadata"]
-        for (namespace, _), revision in self._selected.items():
+        for (namespace, name), revision in self._selected.items():
+            service = self._cluster.objects.get((SERVICE.kind, namespace, name))
+            if service and names.LABEL_PROXIED in service["spec"]["selector"]:
+                continue
             if (namespace, revision) == (meta["namespace"], meta["name"]) and self._ready(revision):
                 self.broken.append(f"Deployment {revision} was removed while the entry Service leads to it")
 

@@ -53,7 +53,7 @@ from serinus_api.v1alpha1.status import (
     SummaryStatus,
     TensorStatus,
 )
-from serinus_api.v1alpha1.support import unsupported_actions, unsupported_fields
+from serinus_api.v1alpha1.support import unsupported_fields
 
 __all__ = [
     "MAX_REJECTED",
@@ -104,6 +104,5 @@ __all__ = [
     "Toleration",
     "ValidationSpec",
     "spec_hash",
-    "unsupported_actions",
     "unsupported_fields",
 ]

@@ -106,7 +106,7 @@ class ResolutionStatus(ApiModel):
 
 
 class RejectedSpec(ApiModel):
-    """A spec that was refused for good; it is not tried again until it changes or `serinus.dev/retry` asks for it."""
+    """A spec that was refused for good; not tried again until it changes, or `serinus.dev/retry` or `refresh` asks."""
 
     spec_hash: SpecHash
     """Hash of the part of the spec that shapes the pods."""

@@ -1,14 +1,12 @@
-"""Fields that the schema has already, and actions that have a name, whose behaviour comes later.
+"""Fields that the schema has already, whose behaviour comes later.
 
-The operator turns `unsupported_fields` and `unsupported_actions` into `Ready=False NotSupported` naming them: nothing a
-user writes is silently ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
+The operator turns `unsupported_fields` into `Ready=False NotSupported` naming them: nothing a user writes is silently
+ignored. When the behaviour lands, its line leaves `NOT_YET` and the field gets its defaults.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from serinus_api import names
-from serinus_api.v1alpha1.rollout import RolloutSpec
 from serinus_api.v1alpha1.spec import ModelDeploymentSpec
 
 NOT_YET = (
@@ -19,9 +17,6 @@ NOT_YET = (
 )
 """Without effect until their feature lands; each stands for everything below it."""
 
-ACTIONS_NOT_YET = (names.ANNOTATION_REFRESH,)
-"""Annotations that ask for an action which no version so far carries out."""
-
 
 def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Paths (`spec.rollout.steps`) of the fields that are set but have no effect yet, in the order of `NOT_YET`.
@@ -31,21 +26,25 @@ def unsupported_fields(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """
     manifest = {"spec": spec.to_manifest()}
     unknown = (path for path in NOT_YET if _asks_for_something(path, _value_at(manifest, path.split("."))))
-    return (*unknown, *_values_not_yet(spec.rollout, spec.scaling.engine if spec.scaling else "Builtin"))
+    return (*unknown, *_values_not_yet(spec))
 
 
-def unsupported_actions(annotations: Mapping[str, str]) -> tuple[str, ...]:
-    """Annotations that ask for an action which is not carried out yet; an empty value asks for nothing."""
-    return tuple(name for name in ACTIONS_NOT_YET if annotations.get(name))
+def _values_not_yet(spec: ModelDeploymentSpec) -> Iterator[str]:
+    """Fields of a rollout that work, but not together with each other or with how the model is sized.
 
-
-def _values_not_yet(rollout: RolloutSpec, engine: str) -> Iterator[str]:
-    """Fields of a rollout that work, but not with this value or not while this engine sizes the model.
-
-    The object of another engine sizes one Deployment; in a rollout in steps there are two.
+    The object of another engine sizes one Deployment; in a rollout in steps there are two. A candidate that starts in
+    stable's place has nobody beside it to share with, to be compared with, or to return to at once.
     """
+    rollout, engine = spec.rollout, spec.scaling.engine if spec.scaling else "Builtin"
     if rollout.strategy == "Recreate":
-        yield "spec.rollout.strategy: Recreate"
+        beside = {
+            "spec.scaling": spec.scaling,
+            "spec.route": spec.route,
+            "spec.rollout.match": rollout.match,
+            "spec.rollout.analysis": rollout.analysis,
+            "spec.rollout.bakeSeconds": rollout.bake_seconds,
+        }
+        yield from (f"{path} together with spec.rollout.strategy: Recreate" for path, value in beside.items() if value)
     if rollout.gradual and engine != "Builtin":
         yield f"spec.rollout together with spec.scaling.engine: {engine} (engine: Builtin can)"
 

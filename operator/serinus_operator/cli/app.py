@@ -172,6 +172,12 @@ def retry(name: Name, namespace: Namespace = "default", state: State = STATE) ->
     _act("retry", name, namespace, state)
 
 
+@app.command(epilog=EPILOG)
+def refresh(name: Name, namespace: Namespace = "default", state: State = STATE) -> None:
+    """Look up the model's source once more; other bytes become a new revision."""
+    _act("refresh", name, namespace, state)
+
+
 def _act(action: str, name: str, namespace: str, state: Path) -> None:
     from serinus_operator.cli import verbs
 

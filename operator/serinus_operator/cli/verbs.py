@@ -1,4 +1,4 @@
-"""The verbs on a running instance: get, describe, events, logs, delete, promote, abort, retry. kubectl's words."""
+"""The verbs on a running instance: get, describe, events, logs, delete, and the actions. kubectl's words."""
 
 import json
 import sys
@@ -22,6 +22,7 @@ ACTIONS = {
     "promote": names.ANNOTATION_PROMOTE,
     "abort": names.ANNOTATION_ABORT,
     "retry": names.ANNOTATION_RETRY,
+    "refresh": names.ANNOTATION_REFRESH,
 }
 STEP_MILLISECONDS, LOOK_MILLISECONDS = 50, 500
 """Of `logs --follow`: lines that follow each other faster are printed together; so often it looks in any case."""

@@ -6,7 +6,7 @@ The size comes first (`scaling.py`), then the classification, then one action fo
     a field is set whose behaviour is to come the stable revision is kept, nothing else is decided
     local mode, and a field needs a cluster   the same
     a rollout in steps is under way           one step of its own machine (`canary.py`), before the two above
-    the spec's revision is stable            settled: keep it, at its size
+    the spec's revision is stable            settled: keep it, at its size (or resolve it anew: `refresh.py`)
     the spec was rejected, and nothing moved the stable revision is kept
     otherwise                                one step of the rollout machine (`rollout.py`)
 """
@@ -23,10 +23,9 @@ from serinus_api.v1alpha1 import (
     ResolutionStatus,
     SideStatus,
     spec_hash,
-    unsupported_actions,
     unsupported_fields,
 )
-from serinus_operator.decide import canary, history, rest, route, scaling, sides, traffic, zero
+from serinus_operator.decide import canary, history, refresh, rest, route, scaling, sides, traffic, zero
 from serinus_operator.decide.findings import Findings
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.rollout import advance
@@ -34,7 +33,7 @@ from serinus_operator.decide.scaling import Sizing
 from serinus_operator.decide.settled import SETTLING_SECONDS, settle
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.validation import asks_otherwise
-from serinus_operator.decide.work import Step, Work, stopped
+from serinus_operator.decide.work import Step, Work, revision_for, stopped
 from serinus_operator.places import Traffic
 from serinus_operator.state import (
     Decision,
@@ -59,21 +58,6 @@ def decide(
 
     `local` says that processes stand in for a cluster: other sources are allowed, and other fields refused.
     """
-    decision = _decided(subject, observation, memory, now, default_image=default_image, local=local)
-    actions = unsupported_actions(subject.annotations)
-    if not actions:
-        return decision
-    notice = f"{', '.join(actions)}: this version of the operator cannot do that yet; remove the annotation"
-    if decision.health is Health.SETTLED:
-        return replace(decision, health=Health.STALLED, verdict=Verdict(Reason.NOT_SUPPORTED, notice))
-    verdict = decision.verdict
-    return replace(decision, verdict=Verdict(verdict.reason, f"{verdict.message}; {notice}"))
-
-
-def _decided(
-    subject: Subject, observation: Observation, memory: Memory, now: Instant, *, default_image: str, local: bool
-) -> Decision:
-    """The decision before anything that is asked for beside the spec."""
     if subject.spec.paused:
         return _paused(subject, observation, memory, now)
     refusal = _not_acted_on(subject, default_image, local=local)
@@ -81,7 +65,7 @@ def _decided(
     contested = sizing.finding is not None and sizing.finding.verdict.reason is Reason.REPLICA_OWNERSHIP_CONFLICT
     rolls_out = canary.under_way(subject.status) or _rolls_out(subject, observation)
     settled = refusal is None and not contested and not rolls_out
-    splits = canary.splits(subject.status) and subject.spec.route is None
+    splits = canary.splits(subject)
     sleep = zero.step(subject, observation, memory.zero, now, wanted=sizing.size, settled=settled, splits=splits)
     sizing = rest.sized(subject, sizing, sleep, now)
     decision: Decision | None = None
@@ -112,10 +96,8 @@ def _decided(
 
 def _rolls_out(subject: Subject, observation: Observation) -> bool:
     """Whether the spec asks for another revision than the one that serves, and may still get it."""
-    wanted = spec_hash(subject.spec)
-    stable = observation.records.get(subject.status.stable_revision or "")
-    refused = any(rejection.spec_hash == wanted for rejection in subject.status.rejected)
-    return (stable is None or stable.spec_hash != wanted) and not refused
+    refused = any(rejection.spec_hash == spec_hash(subject.spec) for rejection in subject.status.rejected)
+    return not refused and not refresh.serves_on(subject, observation.records)
 
 
 def _sooner(seconds: float | None, sizing: Sizing) -> float | None:
@@ -146,11 +128,9 @@ def _classified(  # all that a decision rests on
     local: bool,
 ) -> Decision:
     """One of the cases in which the spec is acted on."""
-    wanted = spec_hash(subject.spec)
-    status = subject.status
-    stable = observation.records.get(status.stable_revision or "")
-    if stable and stable.spec_hash == wanted:
+    if refresh.serves_on(subject, observation.records):
         return _settled(subject, observation, memory, now, sizing)
+    wanted = spec_hash(subject.spec)
     status, attempt = _reopened(subject, observation, wanted)
     subject = replace(subject, status=status)
     if rejection := next((r for r in status.rejected if r.spec_hash == wanted), None):
@@ -163,7 +143,8 @@ def _classified(  # all that a decision rests on
             attempt=attempt,
             image=subject.spec.runtime.image or default_image,
         )
-        status = status.model_copy(update={"actions": canary.noted(replace(subject, status=status))})
+        actions = refresh.with_refresh(subject, canary.noted(replace(subject, status=status)))
+        status = status.model_copy(update={"actions": actions})
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))
     asleep = sizing.status is not None and sizing.status.state == "Asleep"
     replicas = rest.SMOKE_PODS if asleep else share_floor(WHOLE_PERCENT, sizing.size)
@@ -171,6 +152,8 @@ def _classified(  # all that a decision rests on
         replicas = canary.first_size(subject, sizing.size)
     work = Work(subject, observation, memory, resolution, replicas, now.monotonic, local)
     step = advance(work)
+    if step.candidate and step.candidate == status.stable_revision:  # a refresh that has found what serves already
+        return _settled(subject, observation, Memory(), now, sizing)
     if step.promoted and canary.in_steps(subject, observation, step.promoted, sizing.size):
         begun = canary.begun(subject, step.promoted)
         if decision := canary.driven(begun, observation, memory, now, sizing).decision:
@@ -201,12 +184,12 @@ def _paused(subject: Subject, observation: Observation, memory: Memory, now: Ins
 def _reopened(subject: Subject, observation: Observation, wanted: str) -> tuple[ModelDeploymentStatus, int]:
     """The status without a rejection that is to be looked at again, and the preflight attempts made before.
 
-    A rejection is forgotten when `serinus.dev/retry` has a new nonce, when a ConfigMap model holds other bytes now, or
-    when `spec.validation` or the golden requests for which it was refused are others.
+    A rejection is forgotten when `serinus.dev/retry` or `refresh` has a new nonce, when a ConfigMap model holds other
+    bytes now, or when `spec.validation` or the golden requests for which it was refused are others.
     """
     status = _noted_retry(subject)
     rejection = next((r for r in status.rejected if r.spec_hash == wanted), None)
-    asked = status is not subject.status
+    asked = status is not subject.status or refresh.is_asked(subject)
     if rejection and (
         asked or _source_moved(rejection, observation) or asks_otherwise(rejection, subject, observation)
     ):
@@ -334,7 +317,7 @@ def _conclude(subject: Subject, observation: Observation, step: Step, now: Insta
     )
     keep = history.names_of(listed)
     if resolution and resolution.digest:
-        keep |= {names.revision_name(subject.name, resolution.spec_hash, resolution.digest)}
+        keep |= {revision_for(subject, observation.records, resolution, resolution.digest)}
     return Decision(
         status=status,
         memory=step.memory,

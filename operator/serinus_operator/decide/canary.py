@@ -7,7 +7,7 @@ The resolution finds and tries the model as for any rollout; the status says whe
 been decided is persisted before anything is done for it, and done again by every pass until it is seen.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from serinus_api import names
@@ -56,6 +56,7 @@ SPLIT = (
     RolloutPhase.ABORTING,
     RolloutPhase.SUPERSEDING,
 )
+MAKING_ROOM = (RolloutPhase.PROVISIONING, RolloutPhase.PROMOTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +77,34 @@ def under_way(status: ModelDeploymentStatus) -> bool:
     return status.rollout is not None and not status.rollout.phase.ended
 
 
-def splits(status: ModelDeploymentStatus) -> bool:
-    """Whether the candidate has, or is to get, a share of the requests."""
-    rollout = status.rollout
-    return rollout is not None and rollout.phase in SPLIT and bool(rollout.step_weight)
+def splits(subject: Subject) -> bool:
+    """Whether the gateways are to be in the path: the candidate has, or is to get, a share of the requests, or they
+    hold all of them while it starts in stable's place."""
+    rollout = subject.status.rollout
+    if rollout is None or subject.spec.route is not None:
+        return False
+    if rollout.phase in MAKING_ROOM and plan_of(subject.spec.rollout).recreates:
+        return True
+    return rollout.phase in SPLIT and bool(rollout.step_weight)
 
 
 def in_steps(subject: Subject, observation: Observation, revision: str | None, size: int) -> bool:
-    """Whether a revision is to be tried beside the stable one: that answers, and it was not promoted before."""
+    """Whether a revision is to be tried beside the stable one: that answers, and it was not promoted before.
+
+    Or in its place, which is the way of any revision where there is no room for two.
+    """
     stable = observation.workloads.get(subject.status.stable_revision or "")
+    if plan_of(subject.spec.rollout).recreates:
+        return stable is not None and size > 0
     served = (RevisionState.RETIRED, RevisionState.STABLE)
     known = any(one.name == revision and one.state in served for one in subject.status.revisions)
     return subject.spec.rollout.gradual and stable is not None and stable.ready > 0 and size > 0 and not known
 
 
 def first_size(subject: Subject, size: int) -> int:
-    """Pods of the candidate before it gets the first weight."""
-    return share_floor(first_percent(plan_of(subject.spec.rollout)), size)
+    """Pods of the candidate before it gets the first weight; none where it has to wait for stable's room."""
+    plan = plan_of(subject.spec.rollout)
+    return 0 if plan.recreates else share_floor(first_percent(plan), size)
 
 
 def noted(subject: Subject) -> ActionsStatus:
@@ -180,11 +192,12 @@ def split_of(course: Course) -> Split | None:
     return Split(course.candidate, course.weight) if course.candidate and (tried or course.weight) else None
 
 
-def _running(observation: Observation, entry: str | None, course: Course, sizes: Iterable[str]) -> tuple[str, ...]:
-    """Stable first; nobody loses the pods that requests still go to."""
+def _running(observation: Observation, entry: str | None, course: Course, sizes: Collection[str]) -> tuple[str, ...]:
+    """Stable first, unless it makes room; nobody else loses the pods that requests still go to."""
     others = [name for name in sizes if name != course.stable]
     leaving = traffic.running(observation, entry, course.stable, None)
-    return tuple(dict.fromkeys([*leaving[:1], *others, *leaving[1:]]))
+    kept = [name for name in leaving if name in sizes or name != course.stable]
+    return tuple(dict.fromkeys([*kept[:1], *others, *kept[1:]]))
 
 
 def _ended(
@@ -234,8 +247,12 @@ def _verdict(course: Course, plan: Plan) -> Verdict:
             words = f"{name} makes room for another revision"
         case RolloutPhase.PROMOTING:
             words = f"{name} takes over, and gets {course.weight} %"
+            if plan.recreates:
+                words = f"{name} starts in the place of {course.stable}"
         case _:
             words = f"{name} starts"
+            if plan.recreates:
+                words = f"{course.stable} keeps its pods until the gateways hold the requests for {name}"
     return Verdict(Reason.RECONCILING, f"{course.phase}: {words}")
 
 

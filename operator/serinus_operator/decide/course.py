@@ -77,6 +77,8 @@ class Facts:
     """Nothing came to the previous revision directly for 5 s."""
     entry: str | None = None
     """The revision that the entry Service leads to."""
+    covered: bool = True
+    """Whether stable's pods may go first: the gateways hold what comes meanwhile, and it could start again."""
     shortcut: bool = False
     """The candidate was promoted before, or the model sleeps: it takes no steps."""
     failed: str = ""
@@ -111,20 +113,20 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     phase                   stable                        candidate or previous
     ──────────────────────  ────────────────────────────  ─────────────────────
     Stable, Aborted         100                           –
-    Provisioning            100, Recreate 0               first weight, or 100
+    Provisioning            100                           first weight, or 100; Recreate 0
     Stepping, Held          what the candidate never got  step weight, at least a pod
-    Promoting               the same                      100
+    Promoting               the same, Recreate 0          100
     Baking                  100                           100, Recreate 0
     Aborting, Superseding   100                           what it has to take still
 
     A revision that the entry still leads to keeps its full size. Stable keeps a pod even in a step of 100 %: the way
     back leads to it.
     """
-    spare = 0 if plan.strategy == "Recreate" else 100
+    spare = 0 if plan.recreates else 100
     given = max(course.weight, _last_given(course, facts))
     kept = max(1, 100 - (0 if facts.applied is None else min(course.weight, course.step_weight, facts.applied)))
     table: dict[Phase, tuple[int, int]] = {
-        Phase.PROVISIONING: (spare, _first_size(facts, plan, course)),
+        Phase.PROVISIONING: (100, _first_size(facts, plan, course) if spare else 0),
         Phase.STEPPING: (kept, max(LEAST_SIZE, course.step_weight, given)),
         Phase.HELD: (kept, max(LEAST_SIZE, course.step_weight, given)),
         Phase.PROMOTING: (kept if course.step_weight else spare, 100),
@@ -135,7 +137,7 @@ def intent_of(course: Course, facts: Facts, plan: Plan) -> Intent:
     ours, theirs = table.get(course.phase, (100, 0))
     other = course.previous if course.phase is Phase.BAKING else course.candidate
     entry = entry_of(course, facts)
-    if other and other in (entry, facts.entry) and course.phase is not Phase.PROVISIONING:
+    if spare and other and other in (entry, facts.entry) and course.phase is not Phase.PROVISIONING:
         theirs = 100
     sizes = {name: size for name, size in ((other, theirs), (course.stable, ours)) if name and size}
     return Intent(entry, course.weight, course.candidate if course.weight else None, sizes)

@@ -47,6 +47,11 @@ class Plan:
     analysis: Analysis
     bake_seconds: int
 
+    @property
+    def recreates(self) -> bool:
+        """Whether stable's pods go before the candidate's start."""
+        return self.strategy == "Recreate"
+
 
 DEFAULT_STEPS = (Step("0", 5, 60), Step("1", 25, 120), Step("2", 50, 120))
 DEFAULT_METRICS = (

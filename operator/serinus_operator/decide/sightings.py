@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from serinus_api import names
-from serinus_api.v1alpha1 import ModelDeploymentStatus, spec_hash
+from serinus_api.conditions import Reason
+from serinus_api.v1alpha1 import ModelDeploymentStatus, RolloutPhase, spec_hash
 from serinus_operator.decide import route
 from serinus_operator.decide.course import Course, Facts, Side
 from serinus_operator.decide.demand import TICK_SECONDS
@@ -18,6 +19,7 @@ from serinus_operator.decide.persistence import failures_of
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.readings import readings_of
 from serinus_operator.decide.shares import Needs
+from serinus_operator.decide.source import changed_source
 from serinus_operator.decide.statistics import deviations, share
 from serinus_operator.decide.watch import Watch, begun, evidence_of, sides_of, watched
 from serinus_operator.decide.windows import Ledger, Reading, Tally, next_step, record
@@ -151,8 +153,9 @@ def facts_of(
         quiet=silence(sightings, course.candidate, now) >= QUIET_SECONDS,
         previous_quiet=silence(sightings, course.previous, now) >= DIRECT_SECONDS,
         entry=observation.entry_revision,
+        covered=_covered(subject, observation),
         shortcut=_older(observation, course),
-        failed=_failed(subject, observation, sightings, now),
+        failed=_failed(subject, observation, sightings, plan, now),
         evidence=evidence_of(sightings.watch, course, plan, now),
         promote=subject.annotations.get(names.ANNOTATION_PROMOTE, "")[:253],
         abort=subject.annotations.get(names.ANNOTATION_ABORT, "")[:253],
@@ -161,11 +164,22 @@ def facts_of(
     )
 
 
-def _failed(subject: Subject, observation: Observation, sightings: Sightings, now: float) -> str:
-    """The reason and the sentence of what is wrong with the revision that is tried; empty: nothing."""
-    deadline = subject.spec.runtime.startup_deadline_seconds
-    found = fault(observation, *sides_of(sightings.course), sightings.lapses, deadline, now)
+def _failed(subject: Subject, observation: Observation, sightings: Sightings, plan: Plan, now: float) -> str:
+    """The reason and the sentence of what is wrong with the revision that is tried; empty: nothing.
+
+    A candidate in whose favour stable has no pods has one deadline for whatever keeps it from answering.
+    """
+    course, deadline = sightings.course, subject.spec.runtime.startup_deadline_seconds
+    found = fault(observation, *sides_of(course), sightings.lapses, deadline, now)
+    if found is None and plan.recreates and course.phase is RolloutPhase.PROMOTING and course.elapsed >= deadline:
+        found = Reason.CANDIDATE_NOT_READY, f"its pods were not ready within {deadline} s, and {course.stable} has none"
     return ": ".join(found) if found else ""
+
+
+def _covered(subject: Subject, observation: Observation) -> bool:
+    """Whether stable may be without pods: who asks is held by gateways, where there are any, and it can start again."""
+    held = observation.entry.proxied and observation.entry.gateways > 0
+    return (held or not observation.gateways.installed) and changed_source(subject, observation) is None
 
 
 def splitter(look: GatewayLook, memory: ZeroMemory) -> bool:

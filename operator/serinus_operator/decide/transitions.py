@@ -138,8 +138,8 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(
         P.PROVISIONING,
         P.PROMOTING,
-        "it takes no steps, and its pods can take everything",
-        lambda v: not steps_ahead(v.course, v.facts, v.plan) and v.facts.side(v.course.candidate).holds >= 100,
+        "it takes no steps, and its pods can take everything, or `Recreate` makes room for them",
+        lambda v: v.may_take_over,
     ),
     *_stops(P.STEPPING),
     *_steps(P.STEPPING),
@@ -210,7 +210,8 @@ def _aged(view: View) -> Course:
     if course.phase is Phase.HELD:
         return replace(course, held_seconds=course.held_seconds + passed)
     baking = course.phase is Phase.BAKING and view.facts.entry == course.stable
-    if baking or (course.phase is Phase.STEPPING and view.arrived):
+    making_room = course.phase is Phase.PROMOTING and view.plan.recreates
+    if baking or making_room or (course.phase is Phase.STEPPING and view.arrived):
         return replace(course, elapsed=course.elapsed + passed)
     return course
 
@@ -228,6 +229,8 @@ def realigned(course: Course, plan: Plan) -> Course:
     below = [place for place, step in enumerate(plan.steps) if step.weight <= course.weight]
     index = below[-1] if below else 0
     weight = plan.steps[index].weight if plan.steps else NO_STEP.weight
+    if (index, weight) == (course.step_index, course.step_weight):
+        return course  # no steps are left, since before: its time goes on
     return replace(course, step_index=index, step_weight=weight, elapsed=0.0)
 
 

@@ -23,6 +23,7 @@ from serinus_api.conditions import Reason, reason_of
 from serinus_api.golden import golden_digest
 from serinus_api.runtime import Validation
 from serinus_api.v1alpha1 import RejectedSpec, ResolutionPhase, ValidationSpec, spec_hash
+from serinus_operator.decide.refresh import serves_on
 from serinus_operator.quantity import amount
 from serinus_operator.state import Observation, RevisionRecord, SourceState, Subject, Verdict
 
@@ -100,10 +101,9 @@ def reads_golden(subject: Subject, records: Mapping[str, RevisionRecord]) -> boo
     """Whether the golden requests matter now: a preflight is to come, runs, or was lost and may be tried again."""
     if golden_name(subject) is None or subject.spec.paused:
         return False
-    wanted, stable = spec_hash(subject.spec), records.get(subject.status.stable_revision or "")
-    if stable and stable.spec_hash == wanted:
+    if serves_on(subject, records):
         return False
-    resolution = subject.status.resolution
+    wanted, resolution = spec_hash(subject.spec), subject.status.resolution
     starts = resolution is not None and resolution.phase is ResolutionPhase.PROVISIONING
     return resolution is None or resolution.spec_hash != wanted or not starts
 

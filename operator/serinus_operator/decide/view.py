@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from serinus_api.v1alpha1 import RolloutPhase as Phase
-from serinus_operator.decide.course import Course, Facts
+from serinus_operator.decide.course import Course, Facts, steps_ahead
 from serinus_operator.decide.gate import Answer, Ruling, rule
 from serinus_operator.decide.plan import Plan, Step
 
@@ -90,6 +90,14 @@ class View:
         return unsplit and self.facts.quiet and self.facts.entry != self.course.candidate
 
     @property
+    def may_take_over(self) -> bool:
+        """Whether a candidate without steps may: where it is to start in stable's place, before it has pods."""
+        if self.plan.recreates:
+            return self.facts.covered or self.course.stable is None
+        steps = steps_ahead(self.course, self.facts, self.plan)
+        return not steps and self.facts.side(self.course.candidate).holds >= 100
+
+    @property
     def taken_over(self) -> bool:
         """Whether the candidate can take, and where there are steps already takes, every request."""
         if self.course.step_weight and self.facts.splitter:
@@ -105,6 +113,7 @@ class View:
         previous, failing = self.facts.side(self.course.previous), self.facts.side(self.course.stable)
         returns = previous.ready > 0 and (previous.holds >= failing.holds or previous.stuck)
         failed = self.facts.failed or self.ruling.answer is Answer.FAIL
+        returns = returns and not self.plan.recreates
         return returns and (self.abort_asked or bool(failed))
 
     @property
@@ -119,8 +128,9 @@ class View:
 
     @property
     def baked(self) -> bool:
-        """Whether the bake is over, and nobody needs the old revision."""
-        return self.entered and self.facts.previous_quiet and self.ruling.answer is Answer.PASS
+        """Whether the bake is over, and nobody needs the old revision. Recreate has none that could be returned to."""
+        passed = self.plan.recreates or self.ruling.answer is Answer.PASS
+        return self.entered and self.facts.previous_quiet and passed
 
     @property
     def abort_asked(self) -> bool:

@@ -3,6 +3,7 @@
 A phase stays, enters another one, or refuses the model; how long it has lasted is counted here, by the monotonic clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from serinus_api import names
@@ -16,6 +17,7 @@ from serinus_operator.state import (
     Passed,
     PreflightIntent,
     RecordIntent,
+    RevisionRecord,
     Subject,
     Verdict,
 )
@@ -188,7 +190,25 @@ def promoted_before(work: Work, digest: str) -> bool:
 
 def revision_of(work: Work, digest: str) -> str:
     """Name of the revision that serves these bytes under this spec."""
-    return names.revision_name(work.subject.name, work.resolution.spec_hash, digest)
+    return revision_for(work.subject, work.observation.records, work.resolution, digest)
+
+
+def revision_for(
+    subject: Subject, records: Mapping[str, RevisionRecord], resolution: ResolutionStatus, digest: str
+) -> str:
+    """The same, by what is known: the newest of these bytes and this spec, or a new one.
+
+    The runtime image is in no name, so that another operator changes no revision. A spec that is resolved anew while it
+    serves asks for the present image too: then only a revision with it will do, and a new one needs a name of its own.
+    """
+    known = [r for r in records.values() if (r.spec_hash, r.digest) == (resolution.spec_hash, digest)]
+    stable = records.get(subject.status.stable_revision or "")
+    if stable and stable.spec_hash == resolution.spec_hash:
+        known = [record for record in known if record.image == resolution.image]
+    if known:
+        return max(known, key=lambda record: record.number).name
+    name = names.revision_name(subject.name, resolution.spec_hash, digest)
+    return name if name not in records else names.revision_name(subject.name, f"{name}/{resolution.image}", digest)
 
 
 def missing_record(work: Work, digest: str) -> RecordIntent | None:

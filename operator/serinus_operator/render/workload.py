@@ -13,6 +13,8 @@ from serinus_operator.render.meta import labels, serving_selector
 from serinus_operator.sources import Source, parse_source
 from serinus_operator.state import Manifest, PreflightIntent, RenderOptions, RevisionRecord, Subject
 
+SMALL: Final = {"cpu": "10m", "memory": "32Mi"}
+"""What a preflight asks for where there is no room for two."""
 USER: Final = 65532
 GRACE_MARGIN_SECONDS: Final = 5
 PROBE_SECONDS: Final = 1
@@ -80,9 +82,12 @@ def preflight_spec(subject: Subject, intent: PreflightIntent, options: RenderOpt
     pod = _pod(subject, source, intent.revision, options)
     if name := _golden(config):
         pod["volumes"].append({"name": "golden", "configMap": {"name": name, "optional": True}})
+    container = {**_container(subject.spec.runtime, intent.image, config, options), "args": ["preflight"]}
+    if subject.spec.rollout.strategy == "Recreate":
+        container["resources"] = _with_small_requests(container["resources"])
     return {
         **pod,
-        "containers": [{**_container(subject.spec.runtime, intent.image, config, options), "args": ["preflight"]}],
+        "containers": [container],
         "restartPolicy": "Never",
         "activeDeadlineSeconds": subject.spec.runtime.startup_deadline_seconds + PREFLIGHT_SPARE_SECONDS,
         "terminationGracePeriodSeconds": 1,
@@ -189,6 +194,13 @@ def _resources(spec: RuntimeSpec) -> Manifest:
         for kind, values in (("requests", spec.resources.requests), ("limits", spec.resources.limits))
         if values
     }
+
+
+def _with_small_requests(resources: Manifest) -> Manifest:
+    """The same limits, but room for it where there is no spare capacity. A limit alone would be the request as well."""
+    asked = {**resources.get("limits", {}), **resources.get("requests", {})}
+    small = {name: little for name, little in SMALL.items() if (amount(asked.get(name)) or 0) > (amount(little) or 0)}
+    return {**resources, "requests": {**resources.get("requests", {}), **small}} if small else resources
 
 
 def _pod(subject: Subject, source: Source, revision: str | None, options: RenderOptions) -> Manifest:

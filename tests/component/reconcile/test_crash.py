@@ -47,6 +47,16 @@ def serves_alone(world: World) -> bool:
     return world.is_ready() and world.deployments() == [world.entry()]
 
 
+def asked_to_refresh() -> Manifest:
+    manifest = model()
+    manifest["metadata"]["annotations"] = {names.ANNOTATION_REFRESH: "1"}
+    return manifest
+
+
+def is_refreshed(world: World) -> bool:
+    return serves_alone(world) and world.status()["actions"].get("refresh") == "1"
+
+
 STORIES = {
     "create": Story((), model(), serves_alone),
     "update": Story((model(),), model(model=TWO), serves_alone),
@@ -59,6 +69,7 @@ STORIES = {
         ),
     ),
     "update, asked for golden requests": Story((model(),), model(model=TWO, validation=ASKED), serves_alone),
+    "refresh": Story((model(), config_map("iris-model", b"model two")), asked_to_refresh(), is_refreshed),
     "return to yesterday's model": Story((model(), model(model=TWO)), model(), serves_alone),
 }
 

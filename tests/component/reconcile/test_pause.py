@@ -101,7 +101,7 @@ async def test_new_model_that_is_paused_from_the_start_makes_nothing(world: Worl
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    ("spec.rollout.strategy: Recreate", {"rollout": {"strategy": "Recreate"}}),
+    ("spec.rollout.bakeSeconds", {"rollout": {"strategy": "Recreate", "bakeSeconds": 9}}),
     ("spec.runtime.batching", {"runtime": {"batching": {"maxBatchSize": 8}}}),
 ]
 
@@ -131,7 +131,7 @@ async def test_field_of_a_later_version_is_named_and_the_stable_revision_kept(
 async def test_stable_revision_is_restored_while_a_field_is_not_supported(world: World) -> None:
     world.apply(model())
     stable = await world.ready()
-    world.apply(model(rollout={"strategy": "Recreate"}))
+    world.apply(model(runtime={"batching": {"maxBatchSize": 8}}))
     await world.until(lambda: world.says("Ready", "False", "NotSupported"))
     world.cluster.remove(DEPLOYMENT, NAMESPACE, stable)
     await world.until(lambda: bool(world.object(DEPLOYMENT, stable)), within=5)
@@ -142,27 +142,6 @@ async def test_new_model_with_an_unsupported_field_makes_nothing(world: World) -
     await world.until(lambda: world.says("Ready", "False", "NotSupported"))
     await world.advance(60)
     assert world.children() == []
-
-
-async def test_action_of_a_later_version_is_told_once_until_its_annotation_is_removed(world: World) -> None:
-    world.apply(config_map("iris-model-2", b"model two"))
-    world.apply(model())
-    stable = await world.ready()
-    await world.advance(5)
-    since = len(world.cluster.calls)
-    world.annotate(refresh="1")
-    await world.until(lambda: world.says("Ready", "False", "NotSupported"))
-    assert "serinus.dev/refresh" in world.condition("Ready")["message"]
-    assert world.says("Stalled", "True", "NotSupported")
-    await world.advance(300)
-    await world.restart()
-    await world.advance(120)
-    assert [c.verb for c in world.cluster.calls[since:]] == ["status", "event", "event"]
-    assert world.says("Available", "True", "Serving")
-    world.apply(model(model=TWO))
-    await world.until(lambda: world.status()["stableRevision"] != stable)
-    world.annotate(refresh="")
-    await world.ready()
 
 
 UNREADABLE: list[tuple[str, dict[str, Any], str]] = [

@@ -8,7 +8,7 @@ from tests.unit.api.samples import FOLDER, load, minimal
 from tests.unit.api.schema_walk import paths_in, spec_leaves, spec_nodes
 
 from serinus_api.crd import object_schema
-from serinus_api.v1alpha1 import ModelDeployment, unsupported_actions, unsupported_fields
+from serinus_api.v1alpha1 import ModelDeployment, unsupported_fields
 from serinus_api.v1alpha1.support import NOT_YET
 from serinus_operator.sources import SUPPORTED as SUPPORTED_SCHEMES
 
@@ -71,13 +71,6 @@ def is_below(path: str, roots: tuple[str, ...]) -> bool:
     return any(path == root or path.startswith((f"{root}.", f"{root}[")) for root in roots)
 
 
-def test_annotations_that_ask_for_later_actions_are_reported() -> None:
-    asked = {"serinus.dev/abort": "1", "serinus.dev/promote": "full/1", "serinus.dev/retry": "1", "a/b": "c"}
-    assert unsupported_actions(asked) == ()
-    assert unsupported_actions({**asked, "serinus.dev/refresh": "1"}) == ("serinus.dev/refresh",)
-    assert unsupported_actions({"serinus.dev/refresh": ""}) == ()
-
-
 @pytest.mark.parametrize("path", spec_leaves())
 def test_field_works_or_is_reported(path: str) -> None:
     assert is_below(path, SUPPORTED) != is_below(path, NOT_YET)
@@ -136,13 +129,21 @@ def test_explanation_of_the_uri_says_which_schemes_are_refused_for_now() -> None
 
 
 @pytest.mark.parametrize(
-    ("rollout", "named"),
+    ("rollout", "spec", "named"),
     [
-        ({"strategy": "Recreate"}, "spec.rollout.strategy: Recreate"),
+        ({}, {"scaling": {"maxReplicas": 3}}, "spec.scaling"),
+        ({}, {"route": {"gatewayRef": {"name": "public"}}}, "spec.route"),
+        ({"match": MATCH}, {}, "spec.rollout.match"),
+        ({"analysis": {"minRequests": 5}}, {}, "spec.rollout.analysis"),
+        ({"bakeSeconds": 1}, {}, "spec.rollout.bakeSeconds"),
     ],
 )
-def test_value_that_does_not_work_yet_is_named(rollout: dict[str, Any], named: str) -> None:
-    assert reported(minimal(rollout=rollout)) == (named,)
+def test_what_needs_two_revisions_at_once_is_named_beside_recreate(
+    rollout: dict[str, Any], spec: dict[str, Any], named: str
+) -> None:
+    found = reported(minimal(rollout={"strategy": "Recreate", **rollout}, **spec))
+    assert found == (f"{named} together with spec.rollout.strategy: Recreate",)
+    assert reported(minimal(rollout={"strategy": "Recreate"})) == ()
 
 
 STEPPED: tuple[dict[str, Any], ...] = (

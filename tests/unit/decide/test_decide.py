@@ -4,7 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.decide.subjects import at, listed, observation, record, resolution, revision, spec, subject, workload
+from tests.unit.decide.subjects import (
+    OTHER,
+    at,
+    listed,
+    observation,
+    record,
+    resolution,
+    revision,
+    spec,
+    subject,
+    workload,
+)
 
 from serinus_api.conditions import ConditionType, Reason
 from serinus_api.v1alpha1 import ModelDeploymentStatus, RejectedSpec, ResolutionPhase, spec_hash
@@ -86,9 +97,9 @@ def test_pause_stops_the_clock_of_the_phase() -> None:
 
 
 def test_unsupported_field_is_named_and_stable_kept() -> None:
-    decision = decided(subject(spec(rollout={"strategy": "Recreate"}), STABLE), observation(**SEEN))
+    decision = decided(subject(spec(runtime={"batching": {"maxBatchSize": 8}}), STABLE), observation(**SEEN))
     assert decision.verdict.reason is Reason.NOT_SUPPORTED
-    assert "spec.rollout.strategy: Recreate" in decision.verdict.message
+    assert "spec.runtime.batching" in decision.verdict.message
     assert (decision.running, decision.frozen, decision.health) == ((S,), False, Health.STALLED)
 
 
@@ -143,20 +154,40 @@ def test_promote_and_abort_where_nothing_is_under_way_are_noted_so_that_they_nev
     assert (decision.status.actions.promote, decision.status.actions.abort) == ("1", "2")
 
 
-def test_action_of_a_later_version_is_named_and_the_model_kept() -> None:
-    decision = decided(subject(None, STABLE, refresh="1"), observation(**SEEN))
-    assert (decision.health, decision.verdict.reason) == (Health.STALLED, Reason.NOT_SUPPORTED)
-    assert decision.verdict.message.startswith("serinus.dev/refresh: ")
+@pytest.mark.parametrize(
+    ("annotation", "done", "again"),
+    [("1", None, True), ("2", "1", True), ("1", "1", False), ("", None, False)],
+    ids=["asked for", "asked for once more", "done already", "empty"],
+)
+def test_refresh_resolves_the_spec_that_serves_once_per_nonce(annotation: str, done: str | None, again: bool) -> None:
+    status = STABLE.model_copy(update={"actions": STABLE.actions.model_copy(update={"refresh": done})})
+    decision = decided(subject(None, status, refresh=annotation), observation(**SEEN))
+    assert (decision.status.resolution is not None) is again
+    assert decision.health is (Health.WORKING if again else Health.SETTLED)
     assert (decision.running, decision.entry, decision.frozen) == ((S,), S, False)
-    assert decision.status.actions == STABLE.actions, "it was not carried out"
+    assert decision.status.actions.refresh == (annotation or done), "written together with what it begins"
 
 
-def test_action_of_a_later_version_holds_nothing_up_and_hides_nothing() -> None:
-    status = ModelDeploymentStatus(rejected=(rejected(spec()),))
-    verdict = decided(subject(status=status, refresh="1")).verdict
-    assert verdict.reason is Reason.LOAD_FAILED
-    assert verdict.message.startswith("bad; serinus.dev/refresh: ")
-    assert decided(subject(MAP, refresh="1")).status.resolution
+def test_refresh_goes_on_once_it_is_noted() -> None:
+    begun = decided(subject(None, STABLE, refresh="1"), observation(**SEEN)).status
+    after = decided(subject(None, begun, refresh="1"), observation(**SEEN))
+    assert after.status.resolution
+    assert after.health is Health.WORKING
+
+
+def test_refresh_opens_a_rejection_and_counts_as_carried_out_by_any_resolution() -> None:
+    status = ModelDeploymentStatus(rejected=(rejected(spec(), attempt=4),))
+    decision = decided(subject(status=status, refresh="1"))
+    assert not decision.status.rejected
+    assert decision.status.actions.refresh == "1"
+    assert decided(subject(MAP, STABLE, refresh="1"), observation(**SEEN)).status.actions.refresh == "1"
+
+
+def test_what_a_refresh_found_and_was_refused_is_told_while_stable_serves_on() -> None:
+    status = STABLE.model_copy(update={"rejected": (rejected(spec(), digest=OTHER),)})
+    decision = decided(subject(None, status), observation(**SEEN))
+    assert (decision.health, decision.verdict) == (Health.STALLED, Verdict(Reason.LOAD_FAILED, "bad"))
+    assert (decision.running, decision.entry) == ((S,), S)
 
 
 @pytest.mark.parametrize(("held", "again"), [("a", False), ("b", True)], ids=["the same bytes", "other bytes"])

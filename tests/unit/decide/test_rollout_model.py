@@ -39,6 +39,8 @@ PLANS = tuple(
     )
 )
 UNTIL_SETTLED = 400
+DEADLINE = 300
+"""Seconds that a candidate has which starts in stable's place."""
 
 
 class Cluster:
@@ -83,7 +85,9 @@ class Cluster:
     def tick(self) -> None:
         """Pods that are asked for start; requests go where the weight says."""
         for name, size in self.sizes.items():
-            self.holds[name] = 0 if name in self.broken else size
+            others = [other for other in self.holds if other != name and self.holds[other]]
+            crowded = self.spare and not self.holds.get(name) and any(others)
+            self.holds[name] = 0 if name in self.broken or crowded else size
         self.sizes = {name: size for name, size in self.sizes.items() if size}
         self.still = self.still + 1 if not self.weight else 0
 
@@ -124,11 +128,17 @@ class Rollouts(RuleBasedStateMachine):
             splitter=self.cluster.splitter,
             quiet=self.cluster.still >= 2 or not self.cluster.splitter,
             entry=self.cluster.entry,
+            covered=self.cluster.splitter,
+            failed=f"CandidateNotReady: not within {DEADLINE} s" if self.overdue() else "",
             shortcut=self.wanted in self.served,
             evidence=self.evidence,
             passed=self.unseen,
             **self.nonces,
         )
+
+    def overdue(self) -> bool:
+        making_room = self.plan.strategy == "Recreate" and self.course.phase is Phase.PROMOTING
+        return making_room and self.course.elapsed >= DEADLINE
 
     # The world
 
@@ -256,7 +266,7 @@ class Rollouts(RuleBasedStateMachine):
         assert len(intent.sizes) <= 2, "I3: at most one revision beside the stable one"
         assert all(0 < size <= 100 for size in intent.sizes.values()), "I4"
         assert 0 <= intent.weight <= 100, "I1"
-        spared = self.plan.strategy == "Recreate" and after.phase in (Phase.PROVISIONING, Phase.PROMOTING)
+        spared = self.plan.strategy == "Recreate" and after.phase is Phase.PROMOTING
         if after.stable and not spared:
             given = 0 if seen.applied is None else min(seen.applied, after.weight)
             assert intent.sizes.get(after.stable, 0) >= 100 - given, "I2: stable keeps what it serves"

@@ -315,13 +315,24 @@ def test_edited_steps_do_not_restart_a_rollout(steps: list[int], index: int, wei
 
 
 @pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
+def test_steps_that_are_all_taken_away_leave_one_whose_time_runs(strategy: str) -> None:
+    flat = plan(strategy=strategy)
+    first = realigned(course(P.STEPPING, step_index=1, step_weight=25, weight=25, elapsed=7.0), flat)
+    assert (first.step_index, first.step_weight, first.elapsed) == (0, 100, 0.0)
+    later = replace(first, weight=100, elapsed=9.0)
+    assert realigned(later, flat) == later
+
+
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
 def test_strategies_without_weights(strategy: str) -> None:
     flat = plan(strategy=strategy)
     begun = advance(course(P.STABLE, candidate=None), facts(), flat)
     sizes = intent_of(begun, facts(), flat).sizes
-    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v2": 100})
+    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v1": 100})
     promoting = advance(begun, facts(applied=0), flat)
     assert (promoting.phase, promoting.weight) == (P.PROMOTING, 0)
+    sizes = intent_of(promoting, facts(applied=0), flat).sizes
+    assert sizes == ({"v1": 100, "v2": 100} if strategy == "BlueGreen" else {"v2": 100})
     baking = advance(promoting, facts(applied=0), flat)
     assert (baking.phase, baking.stable, baking.weight) == (P.BAKING, "v2", 0)
 

@@ -110,6 +110,26 @@ def test_model_is_mounted_read_only(uri: str, volume: dict[str, Any]) -> None:
     assert told(pod["containers"][0]).source.path == "iris.onnx"
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, {}),
+        ({"limits": {"memory": "1Gi"}}, {"requests": {"memory": "32Mi"}, "limits": {"memory": "1Gi"}}),
+        (
+            {"requests": {"cpu": "2", "memory": "16Mi", "example.com/gpu": "1"}, "limits": {"example.com/gpu": "1"}},
+            {"requests": {"cpu": "10m", "memory": "16Mi", "example.com/gpu": "1"}, "limits": {"example.com/gpu": "1"}},
+        ),
+    ],
+    ids=["nothing asked", "a limit alone", "less than little, and a device"],
+)
+def test_preflight_asks_for_little_where_there_is_no_room_for_two(
+    asked: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    given = spec(rollout={"strategy": "Recreate"}, runtime={"resources": asked})
+    trial = preflight_spec(subject(given), PreflightIntent("iris-preflight-1", None, "runtime:1", None), OPTIONS)
+    assert trial["containers"][0]["resources"] == expected
+
+
 def test_preflight_looks_like_the_serving_pod_but_for_its_task() -> None:
     manifest = subject(spec(runtime={"resources": {"limits": {"memory": "1Gi"}}, "nodeSelector": {"a": "b"}}))
     trial = preflight_spec(manifest, PreflightIntent("iris-preflight-1", None, "runtime:1", None), OPTIONS)
