@@ -31,7 +31,7 @@ TOLD = pytest.StashKey[dict[str, Any]]()
 LOCK = pytest.StashKey[TextIO]()
 """Held by the controller: two runs would uninstall each other's operator."""
 WATCHER = pytest.StashKey[Watcher]()
-STAGES = {"own_operator": 2, "own_crd": 3, "last": 4}
+STAGES = {"own_operator": 2, "own_control_plane": 3, "own_crd": 4, "last": 5}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "own_node: needs the node, the images or the audit log of our own cluster (harness/needs.py)"
     )
+    config.addinivalue_line("markers", "own_control_plane: stops parts of the control plane; alone on the cluster")
     config.addinivalue_line("markers", "own_crd: its release owns the CRD and changes it; alone on the cluster")
     config.addinivalue_line("markers", "long: waits for minutes; begins first")
     config.addinivalue_line("markers", "last: looks back on all other stories")
