@@ -36,6 +36,12 @@ ROLLOUT: dict[str, Any] = {
     },
     "bakeSeconds": 4,
 }
+LONG_PAUSE_SECONDS = 10
+SLOW: dict[str, Any] = {
+    **ROLLOUT,
+    "steps": [{**step, "pauseSeconds": LONG_PAUSE_SECONDS} for step in ROLLOUT["steps"]],
+}
+"""The same with time for something in each step."""
 
 
 @dataclass

@@ -7,13 +7,12 @@ wall clock; its monotonic clock stays the machine's.
 import datetime as dt
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dev.cluster.console import ClusterError
 from dev.cluster.packages import unpacked
 from dev.cluster.paths import default_layout
-from tests.chaos.shaken import ROLLOUT, Shaken, shaken
+from tests.chaos.shaken import LONG_PAUSE_SECONDS, SLOW, Shaken, shaken
 from tests.chaos.test_api import noted
 from tests.e2e.harness.audit import instant
 from tests.e2e.harness.needs import lacking
@@ -21,10 +20,8 @@ from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.world import World
 
 pytestmark = [pytest.mark.own_operator, pytest.mark.own_node, pytest.mark.long]
-PAUSE_SECONDS = 10
 LOOK_SECONDS = 1.0
 """A step may be seen this much after it began."""
-SLOW: dict[str, Any] = {**ROLLOUT, "steps": [{"weight": w, "pauseSeconds": PAUSE_SECONDS} for w in (5, 25, 50)]}
 HOURS = {5: 1, 25: -1}
 
 
@@ -39,7 +36,7 @@ def test_a_clock_that_is_set_by_an_hour_shortens_no_step(world: World, namespace
             added.write_text(f"{hours * 3600:+d}")
             wait_for(partial(tells, story, hours), seconds=30, what=f"its clock is {hours:+d} h off")
             wait_for(partial(is_past, story, weight), seconds=90, what="the next step", describe=story.told)
-            assert lasted.seconds > PAUSE_SECONDS - LOOK_SECONDS, f"{weight} % lasted {lasted.seconds:.1f} s"
+            assert lasted.seconds > LONG_PAUSE_SECONDS - LOOK_SECONDS, f"{weight} % lasted {lasted.seconds:.1f} s"
             noted(story, f"its clock is set by {hours:+d} h at {weight} %", step_seconds=lasted.seconds)
         story.promoted()
 

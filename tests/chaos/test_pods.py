@@ -2,10 +2,11 @@
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 import pytest
-from tests.chaos.shaken import ROLLOUT, Shaken, shaken, strike
+from tests.chaos.shaken import ROLLOUT, SLOW, Shaken, shaken, strike
 from tests.chaos.test_api import noted
 from tests.e2e.harness.kubectl import Manifest
 from tests.e2e.harness.processes import container_id, kill, process_of, read
@@ -23,11 +24,13 @@ ANSWERS = 40
 
 
 def test_stable_pods_killed_at_each_weight_cost_what_they_were_answering(world: World, namespace: str) -> None:
-    with shaken(world, namespace, replicas=SIZE) as story:
+    with shaken(world, namespace, replicas=SIZE, rollout=SLOW) as story:
         story.renew()
         stable = story.model.stable
         for weight in WEIGHTS:
             story.applied(weight)
+            wait_for(partial(is_whole, story, stable), seconds=RECOVERED_SECONDS, what=f"{stable} has {SIZE} pods")
+            assert story.rollout()["requestedWeight"] == weight, "the step was over before the pods were back"
             killed(story, story.model.pods(revision=stable)[0])
         story.promoted()
         noted(story, "a stable pod killed at each weight", trials=len(WEIGHTS), weights=str(WEIGHTS))
@@ -57,6 +60,11 @@ def killed(story: Shaken, pod: Manifest) -> None:
         kill(pod)
         wait_for(lambda: not read(process, "cmdline"), seconds=10, what=f"{gone} is dead", period=0.01)
     story.model.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+
+
+def is_whole(story: Shaken, revision: str) -> bool:
+    found = (one for one in story.model.status().get("revisions", ()) if one["name"] == revision)
+    return bool(next(found)["readyReplicas"] == SIZE == len(story.model.pods(revision=revision)))
 
 
 def answers_again(story: Shaken, dead: int) -> bool:
