@@ -7,7 +7,6 @@ Envoy of its own, at a cluster address that the host reaches.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from dev.cluster import api as cluster
@@ -23,6 +22,11 @@ NAMESPACE, RELEASE, CLASS = "serinus-e2e-envoy", "envoy-gateway", "serinus-e2e"
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 READY_SECONDS = 120.0
+VALUES = {
+    "deployment": {"envoyGateway": {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}}}},
+    "topologyInjector": {"enabled": False},
+}
+"""Small, without a webhook."""
 INSTALLED = "envoy-gateway-installed"
 """A file of the run's folder: there is something to remove."""
 
@@ -51,10 +55,10 @@ class EnvoyGateway:
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         chart = module.chart(default_layout().cache, full_name(image.reference()))
         scope = (f"--kubeconfig={cluster.kubeconfig()}", f"--namespace={NAMESPACE}")
-        chosen = yaml.safe_dump(values(full_name(self.world.images.gateway)))
+        chosen = yaml.safe_dump(VALUES)
         words = ("upgrade", RELEASE, str(chart), "--install", "--wait", "--timeout=150s", "--values=-")
         run(cluster.tools().helm, *scope, *words, stdin=chosen, seconds=180)
-        kubectl.apply(*gateway_class())
+        kubectl.apply(*gateway_class(full_name(self.world.images.gateway)))
 
     def gateway(self, namespace: str, name: str, *, admits: str = "Same") -> None:
         """A Gateway with one listener, whose proxy runs. `admits`: namespaces of its routes."""
@@ -98,19 +102,10 @@ def remove_crds(kubectl: Kubectl, chart: Path) -> None:
     kubectl.try_("delete", "--recursive", "-f", str(folder), "--ignore-not-found", "--wait=false", seconds=60)
 
 
-def values(envoy: str) -> dict[str, Any]:
-    """Small, without a webhook, with the Envoy of our own gateway image."""
-    return {
-        "global": {"images": {"envoyProxy": {"image": envoy, "pullPolicy": "IfNotPresent"}}},
-        "deployment": {"envoyGateway": {"resources": {"requests": {"cpu": "50m", "memory": "128Mi"}}}},
-        "topologyInjector": {"enabled": False},
-    }
-
-
-def gateway_class() -> tuple[Manifest, Manifest]:
-    """The class of all stories, and what it says of its proxies."""
-    requests = {"resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}}
-    kubernetes = {"envoyService": {"type": "ClusterIP"}, "envoyDeployment": {"container": requests}}
+def gateway_class(envoy: str) -> tuple[Manifest, Manifest]:
+    """The class of all stories, and what its proxies are: the Envoy of our own gateway image, no load balancer."""
+    container = {"image": envoy, "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}}}
+    kubernetes = {"envoyService": {"type": "ClusterIP"}, "envoyDeployment": {"container": container}}
     group = "gateway.envoyproxy.io"
     proxy = {
         "apiVersion": f"{group}/v1alpha1",
