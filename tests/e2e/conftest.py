@@ -89,8 +89,12 @@ def may_have_stories(config: pytest.Config) -> bool:
     return any(Path(argument.partition("::")[0]).stem not in FREE for argument in config.args)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """By stage; within one the long ones first, so that none is waited for at the end."""
+    """By stage; within one the long ones first, so that none is waited for at the end.
+
+    After `-k` and `-m` have taken theirs away: a story that was left out would be waited for.
+    """
     stories = sorted((item for item in items if is_story(item)), key=turn_of)
     items[:] = [item for item in items if not is_story(item)] + stories
     if stories:
