@@ -189,21 +189,24 @@ def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(worl
         describe=lambda: told(model),
     )
     gateway = f"deployment/{release.name}-gateway"
-    with model.probe(rate=RATE) as prober:
-        model.kubectl("scale", gateway, "--replicas=0")
-        gone = time.monotonic()
-        model.wait_for("RolloutHealthy", "False", "Held", "GatewayUnavailable", seconds=60)
-        wait_for(lambda: not rollout(model)["requestedWeight"], seconds=30, what="the candidate has no share")
-        wait_for(lambda: stable_alone(prober, first), seconds=60, what="stable answers every request")
+    seen = world.folder / f"{namespace}-watch.txt"
+    with watched(model, seen):
+        with model.probe(rate=RATE) as prober:
+            model.kubectl("scale", gateway, "--replicas=0")
+            gone = time.monotonic()
+            model.wait_for("RolloutHealthy", "False", "Held", "GatewayUnavailable", seconds=60)
+            wait_for(lambda: not rollout(model)["requestedWeight"], seconds=30, what="the candidate has no share")
+            wait_for(lambda: stable_alone(prober, first), seconds=60, what="stable answers every request")
+        model.kubectl("scale", gateway, "--replicas=2")
+        settled(model)
     late = [record for record in prober.lost if record["sent"] > gone + LED_BACK_SECONDS]
     assert not late, late[:3]
     led_back = max((record["sent"] - gone for record in prober.lost), default=0.0)
     world.figures.note(
         "all gateways stop in mid-rollout", sent=prober.sent, lost=len(prober.lost), led_back=round(led_back, 2)
     )
-    model.kubectl("scale", gateway, "--replicas=2")
-    settled(model)
     assert model.stable != first
+    assert {"Held", "Ready"} <= {line.split()[-2] for line in seen.read_text().splitlines()[1:]}
 
 
 @pytest.mark.long

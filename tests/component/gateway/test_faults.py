@@ -113,28 +113,6 @@ async def test_falling_asleep_and_waking_lose_nothing(gateway: Gateway) -> None:
     assert seen[200] > 50
 
 
-async def test_canary_gets_its_share_and_the_matched(gateway: Gateway) -> None:
-    rollout = {"rollout": {"match": {"headers": [{"name": "X-Canary", "value": "1"}]}}}
-    status = {**AWAKE, "candidateRevision": "iris-2", "rollout": {"phase": "Stepping", "requestedWeight": 30}}
-    port = await gateway.model("iris", status=status, replicas=1, **rollout)
-    pods = [await gateway.small_pod(echo) for _ in range(2)]
-    for number, small in enumerate(pods, 1):
-        await gateway.show(f"p{number}", small.address, of="iris", revision=f"iris-{number}", ready=True)
-    await gateway.api.put(SLICES, fake_api.slice_of("iris", gateway.address))
-    await gateway.applied("iris", guarded=False)
-    seen = Counter([(await gateway.read(port))[1]["x-serinus-revision"] for _ in range(300)])
-    assert 40 <= seen["iris-2"] <= 145, seen
-    assert {request.headers["x-serinus-via"] for small in pods for request in small.seen} == {"split"}
-    for _ in range(5):
-        _, headers, _ = await gateway.read(port, headers={"x-canary": "1"})
-        assert headers["x-serinus-revision"] == "iris-2"
-    assert pods[1].seen[-1].headers["x-serinus-via"] == "match"
-    (model,) = (await gateway.report()).models
-    assert [(one.name, one.weight) for one in model.revisions] == [("iris-1", 70), ("iris-2", 30)]
-    assert sum(one.forwarded for one in model.revisions) == 305 == model.arrivals
-    assert model.in_flight == 0
-
-
 async def test_match_of_a_candidate_without_pods_wakes_it_alone(gateway: Gateway) -> None:
     rollout = {"rollout": {"match": {"headers": [{"name": "x-canary", "value": "1"}]}}}
     status = {**AWAKE, "candidateRevision": "iris-2", "rollout": {"phase": "Held", "requestedWeight": 0}}

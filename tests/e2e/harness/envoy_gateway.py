@@ -84,9 +84,14 @@ class EnvoyGateway:
         return conditions.get("Programmed") == "True" and bool(status.get("addresses"))
 
 
+def is_installed(world: World) -> bool:
+    """Whether a story of this run has had it installed."""
+    return (world.folder / INSTALLED).exists()
+
+
 def uninstall(world: World) -> None:
     """Everything of it, the CRDs of the Gateway API too; nothing where no story had it installed."""
-    if not (world.folder / INSTALLED).exists():
+    if not is_installed(world):
         return
     # Its controller takes its finalizers away, so what bears them goes before it.
     world.kubectl.try_("delete", "gateways", "--all", "--all-namespaces", "--timeout=60s")

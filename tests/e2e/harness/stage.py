@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.e2e.harness.waiting import wait_for
 
-WAIT_SECONDS = 900
+WAIT_SECONDS = 2700
 
 
 @dataclass(frozen=True)
