@@ -3,12 +3,14 @@
 Its pod is scaled to zero; it has the pod's environment and a token of the pod's ServiceAccount.
 """
 
+import datetime as dt
 import json
 import os
 import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,11 +29,13 @@ STOP_SECONDS = 30
 class HostOperator:
     """One operator, killed and started as often as a story likes; the log of all its lives is one file."""
 
-    def __init__(self, release: Release, kubectl: Kubectl, proxy: str, folder: Path) -> None:
+    def __init__(
+        self, release: Release, kubectl: Kubectl, proxy: str, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.starts = 0
         self._release, self._kubectl, self._folder = release, kubectl, folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = self._told()
+        self._environment = {**self._told(), **(environment or {})}
         self.log = folder / f"{release.namespace}-operator.log"
         release.scale(0)
         self._write_kubeconfig(proxy)
@@ -91,6 +95,10 @@ class HostOperator:
 
     def _acts(self) -> bool:
         return bool(self._release.lease()["spec"].get("holderIdentity"))
+
+    def renewed(self) -> dt.datetime:
+        """When it renewed the Lease, by its own clock."""
+        return dt.datetime.fromisoformat(self._release.lease()["spec"]["renewTime"])
 
     def last_words(self) -> str:
         """The end of its log."""

@@ -136,6 +136,12 @@ class FaultProxy:
             return self._break_off(request)
         if "watch" in request.rel_url.query:
             return await self._watch(request)
+        try:
+            return await self._answer(request)
+        except aiohttp.ClientError:  # the server itself is gone
+            return self._break_off(request)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if refusal := self.faults.judge(request.method, request.path):
             self.refused += 1
             return _refused(refusal)

@@ -2,7 +2,8 @@
 
 import base64
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.chaos.checker import breaches
 from tests.chaos.operator import HostOperator
 from tests.chaos.proxy import FaultProxy
 from tests.e2e.harness.models import Model
-from tests.e2e.harness.prober import Prober
+from tests.e2e.harness.prober import Prober, Record, account
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.watching import objects, watched
 from tests.e2e.harness.world import World
@@ -35,6 +36,12 @@ ROLLOUT: dict[str, Any] = {
     },
     "bakeSeconds": 4,
 }
+LONG_PAUSE_SECONDS = 10
+SLOW: dict[str, Any] = {
+    **ROLLOUT,
+    "steps": [{**step, "pauseSeconds": LONG_PAUSE_SECONDS} for step in ROLLOUT["steps"]],
+}
+"""The same with time for something in each step."""
 
 
 @dataclass
@@ -47,13 +54,16 @@ class Shaken:
     proxy: FaultProxy
     prober: Prober
     files: tuple[Path, Path]
+    spec: dict[str, Any]
     factor: float = 2.0
     watch: Stopwatch = field(default_factory=Stopwatch)
+    strikes: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when the story took away what answers."""
 
     def renew(self) -> None:
         """Another version of the model, with which a rollout begins."""
         self.factor += 1.0
-        self.model.apply_onnx(doubler(self.factor), f"model-{self.factor:g}", rollout=ROLLOUT)
+        self.model.apply_onnx(doubler(self.factor), f"model-{self.factor:g}", **self.spec)
 
     def rollout(self) -> dict[str, Any]:
         found: dict[str, Any] = self.model.status().get("rollout") or {}
@@ -68,17 +78,27 @@ class Shaken:
             describe=self.told,
         )
 
+    def applied(self, weight: int) -> None:
+        """Wait until the candidate has this share."""
+        wait_for(
+            lambda: self.rollout().get("appliedWeight") == weight,
+            seconds=ROLLOUT_SECONDS,
+            what=f"{weight} % are in force",
+            describe=self.told,
+        )
+
     def promoted(self, seconds: float = ROLLOUT_SECONDS) -> None:
         """Wait until the newest version is the stable one and nothing is left to do."""
         self.model.wait_ready(seconds)
-        wait_for(lambda: len(self.model.pods()) == 1, seconds=60, what="one pod is left", describe=self.told)
+        size = self.spec.get("replicas", 1)
+        wait_for(lambda: len(self.model.pods()) == size, seconds=60, what=f"{size} pods are left", describe=self.told)
 
     def told(self) -> str:
         return f"{self.rollout()}{self.model.brief()}\n{self.operator.last_words()}"
 
     def judge(self) -> None:
-        """No request lost, nothing broken at any moment, the newest model's answers, no fault of the operator's own."""
-        self.prober.assert_none_lost()
+        """No request lost but by a strike, nothing broken at any moment, the newest model, no fault of the operator."""
+        assert_none_lost(self.prober, self.strikes)
         models, workloads = map(objects, self.files)
         assert breaches(models, workloads) == []
         assert self.prober.records[-1]["output"][0] == self.factor
@@ -86,24 +106,48 @@ class Shaken:
 
 
 @contextmanager
-def shaken(world: World, namespace: str, name: str = "shaken") -> Iterator[Shaken]:
-    """Two gateways, a model with one revision, and load; judged at the end."""
+def strike(strikes: list[tuple[float, float]]) -> Iterator[None]:
+    """The block takes away what answers: requests under way in it may be lost, and no others."""
+    begun = time.monotonic()
+    yield
+    strikes.append((begun, time.monotonic()))
+
+
+def assert_none_lost(prober: Prober, strikes: Iterable[tuple[float, float]] = ()) -> None:
+    """Every request is accounted for, and lost at most while a strike fell on it."""
+    excused = {record["id"] for record in prober.lost if any(under_way(record, *span) for span in strikes)}
+    try:
+        account(prober.sent - len(excused), [record for record in prober.records if record["id"] not in excused])
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {prober.history}") from None
+
+
+def under_way(record: Record, begun: float, ended: float) -> bool:
+    return bool(record["sent"] <= ended and record["sent"] + record["seconds"] >= begun)
+
+
+@contextmanager
+def shaken(
+    world: World, namespace: str, name: str = "shaken", *, environment: Mapping[str, str] | None = None, **spec: Any
+) -> Iterator[Shaken]:
+    """Two gateways, a model with one revision, and load; judged at the end. `environment`: more for the operator."""
+    spec = {"rollout": ROLLOUT, **spec}
     release = world.own_release(namespace, gateways=2)
     files = world.folder / f"{namespace}-models.json", world.folder / f"{namespace}-deployments.json"
     with (
         FaultProxy(*upstream()) as proxy,
-        HostOperator(release, world.kubectl, proxy.url, world.folder) as operator,
+        HostOperator(release, world.kubectl, proxy.url, world.folder, environment) as operator,
     ):
         operator.wait_until_acting()
         model = world.model(namespace, name)
-        model.apply_onnx(doubler(2.0), rollout=ROLLOUT)
+        model.apply_onnx(doubler(2.0), **spec)
         model.wait_ready()
         with (
             watched(model, files[0], "-o=json"),
             watched(model, files[1], "-o=json", what=("deployments", "-l", f"serinus.dev/deployment={name}")),
             model.probe(rate=RATE) as prober,
         ):
-            story = Shaken(world, model, operator, proxy, prober, files)
+            story = Shaken(world, model, operator, proxy, prober, files, spec)
             yield story
         story.judge()
 

@@ -32,7 +32,7 @@ TOLD = pytest.StashKey[dict[str, Any]]()
 LOCK = pytest.StashKey[TextIO]()
 """Held by the controller: two runs would uninstall each other's operator."""
 WATCHER = pytest.StashKey[Watcher]()
-STAGES = {"own_operator": 2, "own_crd": 3, "last": 4}
+STAGES = {"own_operator": 2, "own_control_plane": 3, "own_crd": 4, "last": 5}
 
 
 def join(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "own_node: needs the node, the images or the audit log of our own cluster (harness/needs.py)"
     )
+    config.addinivalue_line("markers", "own_control_plane: stops parts of the control plane; alone on the cluster")
     config.addinivalue_line("markers", "own_crd: its release owns the CRD and changes it; alone on the cluster")
     config.addinivalue_line("markers", "long: waits for minutes; begins first")
     config.addinivalue_line("markers", "last: looks back on all other stories")
@@ -96,8 +97,12 @@ def may_have_stories(config: pytest.Config) -> bool:
     return any(Path(argument.partition("::")[0]).stem not in FREE for argument in config.args)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """By stage; within one the long ones first, so that none is waited for at the end."""
+    """By stage; within one the long ones first, so that none is waited for at the end.
+
+    After `-k` and `-m` have taken theirs away: a story that was left out would be waited for.
+    """
     stories = sorted((item for item in items if is_story(item)), key=turn_of)
     items[:] = [item for item in items if not is_story(item)] + stories
     if stories:

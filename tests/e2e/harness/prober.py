@@ -42,7 +42,7 @@ async def probe(
                 record["status"] = response.status
                 record["revision"] = response.headers.get("x-serinus-revision")
                 if response.status != 200:
-                    record["error"] = f"HTTP {response.status} {answer.get('error')}"
+                    record["error"] = f"HTTP {response.status} {answer and answer.get('error')}"
                 elif answer.get("id") != identity:
                     record["error"] = f"answered {answer.get('id')}"
                 else:

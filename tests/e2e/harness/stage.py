@@ -3,8 +3,9 @@
     1  stories with the operator of the whole suite, which watches every namespace
     2  stories with an operator of their own (`own_operator`): it would be a second writer beside the first,
        so the first is uninstalled in between
-    3  the story whose release owns the CRD (`own_crd`): it changes what all others stand on, so it is alone
-    4  stories that look back on the whole run (`last`)
+    3  the story that kills the API server and has etcd pause (`own_control_plane`), under its own feet alone
+    4  the story whose release owns the CRD (`own_crd`): it changes what all others stand on, so it is alone
+    5  stories that look back on the whole run (`last`)
 
 The workers share a file with the stories that are still to come; each waits for its stage.
 """

@@ -84,3 +84,22 @@ async def test_prober_beside_a_story_accounts_for_all_that_it_sent(
     light.records.pop()
     with pytest.raises(AssertionError, match="accounts of"):
         light.assert_none_lost()
+
+
+async def test_refusal_without_a_word_is_on_the_account() -> None:
+    """As a gateway gives it to whom no route leads on."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    application = web.Application()
+    application.router.add_post("/v2/models/m/infer", refuse)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    records: list[prober.Record] = []
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    sent = await prober.stream(url, "m", 100, lambda: len(records) >= 2, records.append, prober.INPUT)
+    await runner.cleanup()
+    assert len(records) == sent
+    assert {record["error"] for record in records} == {"HTTP 404 None"}

@@ -1,0 +1,52 @@
+"""Pods that die in mid-canary: all of the model at once."""
+
+import os
+import time
+from typing import Any
+
+import pytest
+from tests.chaos.shaken import ROLLOUT, Shaken, shaken, strike
+from tests.chaos.test_api import noted
+from tests.e2e.harness.kubectl import Manifest
+from tests.e2e.harness.processes import container_id, kill, process_of, read
+from tests.e2e.harness.waiting import wait_for
+from tests.e2e.harness.world import World
+
+pytestmark = [pytest.mark.own_operator, pytest.mark.own_node, pytest.mark.long]
+FULL = bool(os.environ.get("SERINUS_FULL"))
+WEIGHTS = [step["weight"] for step in ROLLOUT["steps"]]
+ALL_AT = WEIGHTS if FULL else WEIGHTS[1:2]
+RECOVERED_SECONDS = 60.0
+ANSWERS = 40
+"""Two seconds of answers, one after the other: it is recovered."""
+
+
+@pytest.mark.parametrize("weight", ALL_AT)
+def test_all_pods_of_a_model_gone_at_once_are_back_after_a_cold_start(
+    world: World, namespace: str, weight: int
+) -> None:
+    with shaken(world, namespace) as story:
+        story.renew()
+        story.applied(weight)
+        struck, dead = time.monotonic(), len(story.prober.records)
+        with strike(story.strikes):
+            for pod in story.model.pods():
+                killed(story, pod)
+            wait_for(lambda: answers_again(story, dead), seconds=RECOVERED_SECONDS, what="requests are answered again")
+        down = max((one["sent"] + one["seconds"] - struck for one in story.prober.lost), default=0.0)
+        story.promoted()
+        noted(story, f"all pods killed at {weight} %", last_loss_after=round(down, 2))
+
+
+def killed(story: Shaken, pod: Manifest) -> None:
+    """SIGKILL of its process, and the pod is gone: a dead container would be started again ever later."""
+    process, gone = process_of(pod), container_id(pod)
+    with strike(story.strikes):
+        kill(pod)
+        wait_for(lambda: not read(process, "cmdline"), seconds=10, what=f"{gone} is dead", period=0.01)
+    story.model.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+
+
+def answers_again(story: Shaken, dead: int) -> bool:
+    last: list[dict[str, Any]] = story.prober.records[dead:][-ANSWERS:]
+    return len(last) == ANSWERS and not [record for record in last if record["error"]]
