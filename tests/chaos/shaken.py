@@ -128,7 +128,13 @@ def under_way(record: Record, begun: float, ended: float) -> bool:
 
 @contextmanager
 def shaken(
-    world: World, namespace: str, name: str = "shaken", *, environment: Mapping[str, str] | None = None, **spec: Any
+    world: World,
+    namespace: str,
+    name: str = "shaken",
+    *,
+    environment: Mapping[str, str] | None = None,
+    rate: float = RATE,
+    **spec: Any,
 ) -> Iterator[Shaken]:
     """Two gateways, a model with one revision, and load; judged at the end. `environment`: more for the operator."""
     spec = {"rollout": ROLLOUT, **spec}
@@ -145,7 +151,7 @@ def shaken(
         with (
             watched(model, files[0], "-o=json"),
             watched(model, files[1], "-o=json", what=("deployments", "-l", f"serinus.dev/deployment={name}")),
-            model.probe(rate=RATE) as prober,
+            model.probe(rate=rate) as prober,
         ):
             story = Shaken(world, model, operator, proxy, prober, files, spec)
             yield story

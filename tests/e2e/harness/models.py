@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.e2e.harness import oip
@@ -167,9 +168,10 @@ class Model:
         url: str = "",
         tensor: Mapping[str, Any] | None = None,
         deadline: float = DEADLINE_SECONDS,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Prober:
         """A prober on the Service, or on another `url`, from the host; `deadline` for each request in seconds."""
         history = self.folder / f"{self.namespace}-{self.name}-{time.time_ns():x}.jsonl"
         name = self.live()["spec"]["model"].get("name", self.name)
         more = {"tensor": dict(tensor)} if tensor else {}
-        return Prober(url or self.url, name, rate=rate, history=history, deadline=deadline, **more)
+        return Prober(url or self.url, name, rate=rate, history=history, deadline=deadline, headers=headers, **more)

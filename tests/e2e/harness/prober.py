@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -61,6 +62,7 @@ async def stream(
     keep: Callable[[Record], None],
     tensor: Record,
     deadline: float = DEADLINE_SECONDS,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Send until `stop`, then wait for what is under way; how many were sent.
 
@@ -71,8 +73,8 @@ async def stream(
     # The fresh connections need a session of their own: a kept one must not be given to them.
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with (
-        aiohttp.ClientSession(connector=connector, trust_env=False) as fresh,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trust_env=False) as kept,
+        aiohttp.ClientSession(connector=connector, headers=headers, trust_env=False) as fresh,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers, trust_env=False) as kept,
     ):
         under_way: set[asyncio.Task[Record]] = set()
         start, number = time.monotonic(), 0
@@ -108,9 +110,10 @@ class Prober:
         history: Path,
         tensor: Record = INPUT,
         deadline: float = DEADLINE_SECONDS,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.url, self.model, self.rate, self.tensor, self.deadline = url, model, rate, tensor, deadline
-        self.history = history
+        self.history, self.headers = history, headers
         self.records: list[Record] = []
         self.sent = 0
         """How many were sent; known at the end."""
@@ -118,9 +121,8 @@ class Prober:
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
 
     def _run(self) -> None:
-        self.sent = asyncio.run(
-            stream(self.url, self.model, self.rate, self._stop.is_set, self.records.append, self.tensor, self.deadline)
-        )
+        told = self.tensor, self.deadline, self.headers
+        self.sent = asyncio.run(stream(self.url, self.model, self.rate, self._stop.is_set, self.records.append, *told))
 
     def __enter__(self) -> "Prober":
         self._thread.start()
