@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.analysis import Judgement, Outcome
 from serinus_operator.decide.course import Course
+from serinus_operator.decide.gate import LOW_TRAFFIC
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.statistics import Interval
 from serinus_operator.decide.watch import sides_of
@@ -58,14 +59,16 @@ def _entered(course: Course, plan: Plan, *, cause: str) -> Happening | None:
 
 
 def _words(course: Course, plan: Plan) -> Iterator[str]:
+    passed = f"; the step before is passed, {course.message}" if course.message.startswith(LOW_TRAFFIC) else ""
     match course.phase:
         case Phase.STEPPING:
             yield f"step {course.step_index + 1} of {max(1, len(plan.steps))}: {course.candidate} is to get "
             yield f"{course.step_weight} %" if course.step_weight else "copies alone"
+            yield passed
         case Phase.HELD:
             yield f"{course.candidate} is held, {course.held}: {course.message}"
         case Phase.PROMOTING:
-            yield f"{course.candidate} is to get every request"
+            yield f"{course.candidate} is to get every request{passed}"
         case Phase.BAKING:
             yield f"{course.stable} is stable, and is watched for {plan.bake_seconds} s; {course.previous} is kept"
         case Phase.ABORTING:

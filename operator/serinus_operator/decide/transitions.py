@@ -10,7 +10,7 @@ from typing import Final
 
 from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.course import Course, Facts, first_percent, steps_ahead
-from serinus_operator.decide.gate import Answer
+from serinus_operator.decide.gate import LOW_TRAFFIC, Answer
 from serinus_operator.decide.plan import Plan
 from serinus_operator.decide.view import HOLDS, NO_STEP, View
 
@@ -50,11 +50,17 @@ def _at_step(view: View, index: int) -> Course:
 
 
 def _next_step(view: View) -> Course:
-    return _at_step(view, view.course.step_index + 1)
+    return replace(_at_step(view, view.course.step_index + 1), message=_without_verdict(view))
 
 
 def _promoted_now(view: View) -> Course:
-    return replace(view.course, promoted=view.facts.promote, elapsed=0.0)
+    return replace(view.course, promoted=view.facts.promote, elapsed=0.0, message=_without_verdict(view))
+
+
+def _without_verdict(view: View) -> str:
+    """Why the step was passed although nothing could be said of the candidate; empty where something was."""
+    ruling = view.ruling
+    return f"{LOW_TRAFFIC}: {ruling.message}" if ruling.answer is Answer.PASS and ruling.reason == LOW_TRAFFIC else ""
 
 
 def _flipped(view: View) -> Course:

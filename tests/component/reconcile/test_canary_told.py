@@ -109,3 +109,18 @@ async def test_abort_that_another_process_has_told_is_not_counted_again() -> Non
         await world.until(lambda: phase(world) == "Aborted", within=60)
         assert len(events(world, "RolloutAborted")) == 1
         assert "serinus_rollout_aborts_total{" not in metrics(world)
+
+
+async def test_step_that_is_passed_without_a_verdict_is_told_as_low_traffic() -> None:
+    async with served(per_second=0.01) as (world, _, _, _):
+        world.apply(canary(model=TWO))
+        second = await world.ready(within=2000)
+        few = "LowTraffic: too few requests for a verdict, and nothing that speaks against it"
+        told = [event["message"] for event in events(world, "RolloutStep", "RolloutPromoting")]
+        assert sorted(told) == [
+            f"{second} is to get every request; the step before is passed, {few}",
+            f"step 1 of 3: {second} is to get 5 %",
+            f"step 2 of 3: {second} is to get 25 %; the step before is passed, {few}",
+            f"step 3 of 3: {second} is to get 50 %; the step before is passed, {few}",
+        ]
+        assert not events(world, "AnalysisPass", "AnalysisFail")
