@@ -49,6 +49,11 @@ class HostOperator:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(STOP_SECONDS)
 
+    @property
+    def user(self) -> str:
+        """Who it is to the API server."""
+        return self._release.user
+
     def start(self) -> None:
         """Start it, as a new pod: with an identity of its own."""
         self.starts += 1

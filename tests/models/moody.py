@@ -1,9 +1,8 @@
-"""Models that are well with zeros, by which a pod tries itself, and bad with real numbers. `x` FP32 [n, 4] → `y` alike."""
+"""Well with zeros, by which a pod tries itself, and bad with real numbers. `x` FP32 [n, 4] → `y` alike."""
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-
 from tests.models.build import encoded, model, value
 
 SHAPE = ("n", 4)

@@ -1,0 +1,148 @@
+"""What a user does in mid-canary, another version, the old one, a deletion; and models that hardly anybody asks."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.chaos.checker import breaches, lives
+from tests.chaos.shaken import ROLLOUT, SLOW, Shaken, shaken
+from tests.chaos.test_api import noted
+from tests.e2e.harness.audit import instant, writes
+from tests.e2e.harness.waiting import Stopwatch, until, wait_for
+from tests.e2e.harness.watching import objects
+from tests.e2e.harness.world import World
+
+from serinus_api.runtime import METRICS_PORT
+
+pytestmark = [pytest.mark.own_operator, pytest.mark.long]
+FULL = bool(os.environ.get("SERINUS_FULL"))
+WEIGHTS = [step["weight"] for step in ROLLOUT["steps"]]
+SOME = WEIGHTS if FULL else WEIGHTS[1:2]
+BLIND_SECONDS = 600.0 if FULL else 45.0
+"""The metrics are missed after half a minute."""
+FEW_PER_SECOND = 0.4
+KINDS = (
+    "modeldeployments,deployments,pods,services,endpointslices,controllerrevisions,networkpolicies,poddisruptionbudgets"
+)
+
+
+@pytest.mark.parametrize("weight", SOME)
+def test_third_revision_in_a_step_takes_the_place_of_the_second(world: World, namespace: str, weight: int) -> None:
+    with shaken(world, namespace, rollout=SLOW) as story:
+        stable, before = story.model.stable, story.model.incarnations()
+        story.renew()
+        story.applied(weight)
+        story.renew()
+        wait_for(lambda: begun(story) == 2, seconds=120, what="the third is tried", describe=story.told)
+        assert story.model.stable == stable
+        assert before == story.model.incarnations(stable), "a stable pod was restarted"
+        story.promoted()
+        noted(story, f"a third revision at {weight} %")
+    second, third = lives(objects(story.files[0]))
+    assert (second.stable, third.stable) == (stable, stable)
+
+
+def begun(story: Shaken) -> int:
+    return len(lives(objects(story.files[0])))
+
+
+@pytest.mark.parametrize("weight", SOME)
+def test_return_to_stable_in_a_step_restarts_nothing(world: World, namespace: str, weight: int) -> None:
+    with shaken(world, namespace, rollout=SLOW) as story:
+        stable, before = story.model.stable, story.model.incarnations()
+        story.renew()
+        story.applied(weight)
+        back = Stopwatch()
+        story.return_to_first()
+        story.promoted()
+        assert story.model.stable == stable
+        assert before == story.model.incarnations(), "a stable pod was restarted"
+        noted(story, f"a return to stable at {weight} %", seconds=back.seconds)
+
+
+def test_yesterdays_revision_takes_over_without_steps(world: World, namespace: str) -> None:
+    with shaken(world, namespace) as story:
+        first = story.model.stable
+        story.renew()
+        story.promoted()
+        tried, back = len(objects(story.files[0])), Stopwatch()
+        story.return_to_first()
+        story.promoted()
+        noted(story, "yesterday's revision again", seconds=back.seconds)
+        assert story.model.stable == first
+        seen = [one.get("status", {}) for one in objects(story.files[0])[tried:]]
+        phases = {(one.get("rollout") or {}).get("phase") for one in seen}
+        assert not phases & {"Stepping", "Held", "Aborting"}, phases
+        assert not [one for one in seen if (one.get("resolution") or {}).get("phase") == "Preflight"]
+
+
+@pytest.mark.parametrize("weight", SOME)
+def test_deletion_in_a_step_leaves_nothing(world: World, namespace: str, weight: int) -> None:
+    with shaken(world, namespace, rollout=SLOW, lasting=False) as story:
+        story.renew()
+        story.applied(weight)
+        assert not story.prober.lost
+        story.model.kubectl("delete", "mdep", story.model.name, "--wait=false")
+        began = instant()
+        wait_for(lambda: not left(story), seconds=120, what="nothing is left", describe=lambda: left(story))
+        assert breaches(*map(objects, story.files)) == []
+        assert not created(story, began)
+        noted(story, f"deleted at {weight} %")
+
+
+def left(story: Shaken) -> str:
+    """What there is of the model, by its label."""
+    label = f"serinus.dev/deployment={story.model.name}"
+    return story.model.kubectl.try_("get", KINDS, "-l", label, "-o=name", "--ignore-not-found").stdout
+
+
+def created(story: Shaken, since: str) -> list[str]:
+    """What the operator has made since then, where the audit log tells."""
+    audit, at = story.world.audit, story.model.namespace
+    found = writes(audit.requests(story.operator.user, since, namespace=at)) if audit else []
+    return [one.resource for one in found if one.verb == "create" and one.resource != "events"]
+
+
+@pytest.mark.parametrize("few", ["Continue", "Hold"])
+def test_too_few_requests_for_a_verdict(world: World, namespace: str, few: str) -> None:
+    analysis = {**ROLLOUT["analysis"], "onTooFewRequests": few}
+    with shaken(world, namespace, rate=FEW_PER_SECOND, rollout={**ROLLOUT, "analysis": analysis}) as story:
+        story.renew()
+        if few == "Hold":
+            story.model.wait_for("RolloutHealthy", "False", "Held", "LowTraffic", seconds=120)
+            story.model.kubectl("annotate", "mdep", story.model.name, "serinus.dev/promote=full/1")
+        story.promoted()
+        seen = [one.get("status", {}).get("rollout") or {} for one in objects(story.files[0])]
+        assert not [verdict for one in seen for verdict in one.get("analysis", ()) if verdict["verdict"] == "Fail"]
+        told = story.model.kubectl("get", "events", "-o=jsonpath={.items[*].message}")
+        assert "LowTraffic" in told
+        noted(story, f"too few requests: {few}")
+
+
+def test_metrics_that_nobody_can_read_hold_the_rollout_and_no_more(world: World, namespace: str) -> None:
+    with shaken(world, namespace) as story:
+        story.renew()
+        story.applied(WEIGHTS[1])
+        with blind(story):
+            story.model.wait_for("RolloutHealthy", "False", "Held", "MetricsUnavailable", seconds=90)
+            weight = story.rollout()["requestedWeight"]
+            until(BLIND_SECONDS - 30)
+            assert (story.rollout()["phase"], story.rollout()["requestedWeight"]) == ("Held", weight)
+        story.promoted()
+        noted(story, f"no metrics for {BLIND_SECONDS:g} s", held_at=weight)
+
+
+@contextmanager
+def blind(story: Shaken) -> Iterator[None]:
+    """Nobody on this machine, where the operator runs, reaches the pods' second port; gateways do."""
+    addresses = [pod["status"]["podIP"] for pod in story.model.pods()]
+    rules = [("OUTPUT", "-p", "tcp", "-d", one, "--dport", f"{METRICS_PORT}", "-j", "REJECT") for one in addresses]
+    try:
+        for rule in rules:
+            subprocess.run(["iptables", "-w", "-I", *rule], check=True)
+        yield
+    finally:
+        for rule in rules:
+            subprocess.run(["iptables", "-w", "-D", *rule], check=True)
