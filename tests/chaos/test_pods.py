@@ -1,7 +1,8 @@
-"""Pods that die in mid-canary: all of the model at once."""
+"""Pods that die in mid-canary: one of the stable ones at each weight, or all of the model at once."""
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,9 +17,26 @@ pytestmark = [pytest.mark.own_operator, pytest.mark.own_node, pytest.mark.long]
 FULL = bool(os.environ.get("SERINUS_FULL"))
 WEIGHTS = [step["weight"] for step in ROLLOUT["steps"]]
 ALL_AT = WEIGHTS if FULL else WEIGHTS[1:2]
+SIZE = 2
+MANUAL: dict[str, Any] = {**ROLLOUT, "steps": [{"weight": weight, "manual": True} for weight in WEIGHTS]}
 RECOVERED_SECONDS = 60.0
 ANSWERS = 40
 """Two seconds of answers, one after the other: it is recovered."""
+
+
+def test_stable_pods_killed_at_each_weight_cost_what_they_were_answering(world: World, namespace: str) -> None:
+    with shaken(world, namespace, replicas=SIZE, rollout=MANUAL) as story:
+        story.renew()
+        stable = story.model.stable
+        whole = partial(is_whole, story, stable)
+        for number, weight in enumerate(WEIGHTS):
+            story.applied(weight)
+            wait_for(whole, seconds=RECOVERED_SECONDS, what=f"{stable} has {SIZE} pods", describe=story.told)
+            killed(story, youngest(story, stable))
+            wait_for(whole, seconds=RECOVERED_SECONDS, what=f"{stable} has {SIZE} pods again", describe=story.told)
+            story.model.kubectl("annotate", "--overwrite", "mdep", story.model.name, f"serinus.dev/promote={number}")
+        story.promoted()
+        noted(story, "a stable pod killed at each weight", trials=len(WEIGHTS), weights=str(WEIGHTS))
 
 
 @pytest.mark.parametrize("weight", ALL_AT)
@@ -45,6 +63,16 @@ def killed(story: Shaken, pod: Manifest) -> None:
         kill(pod)
         wait_for(lambda: not read(process, "cmdline"), seconds=10, what=f"{gone} is dead", period=0.01)
     story.model.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
+
+
+def is_whole(story: Shaken, revision: str) -> bool:
+    found = (one for one in story.model.status().get("revisions", ()) if one["name"] == revision)
+    return bool(next(found)["readyReplicas"] == SIZE == len(story.model.pods(revision=revision)))
+
+
+def youngest(story: Shaken, revision: str) -> Manifest:
+    """All gateways know the other one; one that is ready since a moment they may not know yet."""
+    return max(story.model.pods(revision=revision), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
 
 def answers_again(story: Shaken, dead: int) -> bool:
