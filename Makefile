@@ -83,6 +83,7 @@ e2e: cluster $(E2E_IMAGES) ## End-to-end tests on that cluster, installed with H
 
 .PHONY: chaos
 chaos: cluster $(E2E_IMAGES) ## The chaos tier on that cluster, each fault as long as promised; seeds and histories kept
+	SERINUS_FULL=1 $(BIN)/python -m pytest tests/unit/decide/test_rollout_model.py tests/local/test_crash_points.py -s
 	SERINUS_FULL=1 $(BIN)/python -m pytest tests/chaos -n 4 --maxschedchunk 1 $(E2E_ARGS)
 
 .PHONY: bench
