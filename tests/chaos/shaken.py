@@ -24,6 +24,8 @@ from tests.models import doubler
 RATE = 20.0
 """Requests a second."""
 ROLLOUT_SECONDS = 180.0
+AT_ONCE = 4
+"""Stories on one node: each has an operator on this machine, two gateways and its own load."""
 HEALED_SECONDS = 30.0
 """Within this after a fault is gone, and after the steps that were still to take, the rollout is over."""
 ROLLOUT: dict[str, Any] = {
@@ -153,11 +155,13 @@ def shaken(
     `environment`: more for the operator.
     """
     spec = {"rollout": ROLLOUT, **spec}
-    release = world.own_release(namespace, gateways=2)
     files = world.folder / f"{namespace}-models.json", world.folder / f"{namespace}-deployments.json"
     with (
+        world.stage.room("chaos", AT_ONCE),
         FaultProxy(*upstream()) as proxy,
-        HostOperator(release, world.kubectl, proxy.url, world.folder, environment) as operator,
+        HostOperator(
+            world.own_release(namespace, gateways=2), world.kubectl, proxy.url, world.folder, environment
+        ) as operator,
     ):
         operator.wait_until_acting()
         model = world.model(namespace, name)

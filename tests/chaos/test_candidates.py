@@ -14,7 +14,6 @@ from tests.e2e.harness.world import World
 from tests.models import moody
 
 pytestmark = [pytest.mark.own_operator, pytest.mark.long]
-RATE = 40.0
 WEIGHTS = (25, 50)
 STRICT: dict[str, Any] = {
     "steps": [{"weight": weight, "pauseSeconds": 20} for weight in WEIGHTS],
@@ -54,7 +53,7 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_a_candidate_that_is_bad_with_real_requests_is_taken_back(world: World, namespace: str, what: str) -> None:
     bad = BAD[what]
-    with shaken(world, namespace, rate=RATE, rollout=STRICT, runtime=SMALL) as story:
+    with shaken(world, namespace, rollout=STRICT, runtime=SMALL) as story:
         stable, before = story.model.stable, story.model.incarnations()
         story.model.apply_onnx(bad.content(), "bad", **story.spec)
         story.reach("Stepping")

@@ -22,6 +22,7 @@ WEIGHTS = [step["weight"] for step in ROLLOUT["steps"]]
 SOME = WEIGHTS if FULL else WEIGHTS[1:2]
 BLIND_SECONDS = 600.0 if FULL else 45.0
 """The metrics are missed after half a minute."""
+WATCHED = {**ROLLOUT, "steps": [{"weight": WEIGHTS[1], "pauseSeconds": 60}]}
 FEW_PER_SECOND = 0.4
 KINDS = (
     "modeldeployments,deployments,pods,services,endpointslices,controllerrevisions,networkpolicies,poddisruptionbudgets"
@@ -69,9 +70,9 @@ def test_yesterdays_revision_takes_over_without_steps(world: World, namespace: s
         story.promoted()
         tried, back = len(objects(story.files[0])), Stopwatch()
         story.return_to_first()
-        story.promoted()
+        wait_for(lambda: story.model.stable == first, seconds=60, what="it takes over", describe=story.told)
         noted(story, "yesterday's revision again", seconds=back.seconds)
-        assert story.model.stable == first
+        story.promoted()
         seen = [one.get("status", {}) for one in objects(story.files[0])[tried:]]
         phases = {(one.get("rollout") or {}).get("phase") for one in seen}
         assert not phases & {"Stepping", "Held", "Aborting"}, phases
@@ -122,7 +123,7 @@ def test_too_few_requests_for_a_verdict(world: World, namespace: str, few: str) 
 
 
 def test_metrics_that_nobody_can_read_hold_the_rollout_and_no_more(world: World, namespace: str) -> None:
-    with shaken(world, namespace) as story:
+    with shaken(world, namespace, rollout=WATCHED) as story:
         story.renew()
         story.applied(WEIGHTS[1])
         with blind(story):

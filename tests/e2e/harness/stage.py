@@ -13,14 +13,23 @@ The workers share a file with the stories that are still to come; each waits for
 import fcntl
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tests.e2e.harness.waiting import wait_for
 
 WAIT_SECONDS = 2700
+
+
+def _locked(file: TextIO) -> bool:
+    """Whether we hold it now; given back when it is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,16 @@ class Stage:
     def _left_before(self, stage: int) -> list[str]:
         with self.locked() as state:
             return [story for story, number in state["left"].items() if number < stage]
+
+    @contextmanager
+    def room(self, what: str, places: int) -> Iterator[None]:
+        """One of so many places, over all workers: what is heavy does not all run at once."""
+        with ExitStack() as stack:
+            files = [stack.enter_context((self.folder / f"{what}-{n}.lock").open("a")) for n in range(places)]
+            wait_for(
+                lambda: any(_locked(file) for file in files), seconds=WAIT_SECONDS, what=f"there is room for {what}"
+            )
+            yield
 
     def once(self, what: str, act: Callable[[], None]) -> None:
         """Have exactly one worker do something; the others wait until it is done. A failure is everybody's."""
