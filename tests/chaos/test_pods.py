@@ -1,5 +1,6 @@
 """Pods that die in mid-canary: one of the stable ones at each weight, or all of the model at once."""
 
+import math
 import os
 import time
 from functools import partial
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.own_operator, pytest.mark.own_node, pytest.mark.long]
 FULL = bool(os.environ.get("SERINUS_FULL"))
 WEIGHTS = [step["weight"] for step in ROLLOUT["steps"]]
 ALL_AT = WEIGHTS if FULL else WEIGHTS[1:2]
-SIZE = 2
+SIZE = 3
 MANUAL: dict[str, Any] = {**ROLLOUT, "steps": [{"weight": weight, "manual": True} for weight in WEIGHTS]}
 RECOVERED_SECONDS = 60.0
 ANSWERS = 40
@@ -28,12 +29,13 @@ def test_stable_pods_killed_at_each_weight_cost_what_they_were_answering(world: 
     with shaken(world, namespace, replicas=SIZE, rollout=MANUAL) as story:
         story.renew()
         stable = story.model.stable
-        whole = partial(is_whole, story, stable)
         for number, weight in enumerate(WEIGHTS):
             story.applied(weight)
-            wait_for(whole, seconds=RECOVERED_SECONDS, what=f"{stable} has {SIZE} pods", describe=story.told)
+            wanted = math.ceil(SIZE * (100 - weight) / 100)
+            whole = partial(is_whole, story, stable, wanted)
+            wait_for(whole, seconds=RECOVERED_SECONDS, what=f"{stable} has {wanted} pods", describe=story.told)
             killed(story, youngest(story, stable))
-            wait_for(whole, seconds=RECOVERED_SECONDS, what=f"{stable} has {SIZE} pods again", describe=story.told)
+            wait_for(whole, seconds=RECOVERED_SECONDS, what=f"{stable} has {wanted} pods again", describe=story.told)
             story.model.kubectl("annotate", "--overwrite", "mdep", story.model.name, f"serinus.dev/promote={number}")
         story.promoted()
         noted(story, "a stable pod killed at each weight", trials=len(WEIGHTS), weights=str(WEIGHTS))
@@ -65,9 +67,9 @@ def killed(story: Shaken, pod: Manifest) -> None:
     story.model.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
 
 
-def is_whole(story: Shaken, revision: str) -> bool:
+def is_whole(story: Shaken, revision: str, size: int) -> bool:
     found = (one for one in story.model.status().get("revisions", ()) if one["name"] == revision)
-    return bool(next(found)["readyReplicas"] == SIZE == len(story.model.pods(revision=revision)))
+    return bool(next(found)["readyReplicas"] == size == len(story.model.pods(revision=revision)))
 
 
 def youngest(story: Shaken, revision: str) -> Manifest:
