@@ -69,6 +69,16 @@ class AnalysisMetric(ApiModel):
             "analysis metrics must not have min above max; lower min or raise max",
             field=".min",
         ),
+        Rule(
+            "self.type != 'ShadowAgreementPercent' || (!has(self.max) && !has(self.maxPercentOfStable))",
+            "ShadowAgreementPercent has a lowest value alone; set min, remove max and maxPercentOfStable",
+            field=".type",
+        ),
+        Rule(
+            "self.type != 'PredictionShiftPermille' || (!has(self.min) && !has(self.maxPercentOfStable))",
+            "PredictionShiftPermille has a highest value alone; set max, remove min and maxPercentOfStable",
+            field=".type",
+        ),
     )
 
     name: DnsLabel

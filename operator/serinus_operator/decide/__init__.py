@@ -213,8 +213,9 @@ def _source_moved(rejection: RejectedSpec, observation: Observation) -> bool:
 
 
 def _settled(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Decision:
-    """The spec's revision takes the traffic; keep it so, at its size. A retry has nothing to try, and is done."""
-    subject = replace(subject, status=_noted_retry(subject))
+    """The spec's revision takes the traffic; keep it so, at its size. A retry has nothing to try, and is done; so is a
+    rollout that was taken back."""
+    subject = replace(subject, status=canary.forgotten(_noted_retry(subject)))
     found = settle(subject, observation, memory, now, sizing)
     decision = _with_stable(
         subject, observation, now, sizing, health=found.health, verdict=found.verdict, memory=found.memory

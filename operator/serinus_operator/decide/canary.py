@@ -23,7 +23,8 @@ from serinus_api.v1alpha1 import (
     SideStatus,
 )
 from serinus_operator.decide import history, traffic
-from serinus_operator.decide.course import Course, first_percent, intent_of
+from serinus_operator.decide.analysis import Judgement
+from serinus_operator.decide.course import Course, Facts, first_percent, intent_of
 from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.faults import FAULTS
 from serinus_operator.decide.findings import Findings
@@ -116,6 +117,13 @@ def noted(subject: Subject) -> ActionsStatus:
     )
 
 
+def forgotten(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """The status without the rollout that was taken back, once the spec asks for what serves."""
+    if status.rollout is None or status.rollout.phase is not RolloutPhase.ABORTED:
+        return status
+    return status.model_copy(update={"rollout": RolloutStatus(phase=RolloutPhase.STABLE)})
+
+
 def begun(subject: Subject, candidate: str) -> Subject:
     """The subject with a rollout that begins, once its resolution has ended."""
     before = subject.status.rollout
@@ -123,6 +131,13 @@ def begun(subject: Subject, candidate: str) -> Subject:
     rollout = RolloutStatus(phase=RolloutPhase.PROVISIONING, attempt=before.attempt + 1 if again and before else 1)
     update = {"rollout": rollout, "candidate_revision": candidate}
     return replace(subject, status=subject.status.model_copy(update=update))
+
+
+def _early(before: Course, after: Course, facts: Facts) -> tuple[Judgement, ...]:
+    """The verdict over the whole step for which the candidate is taken back now."""
+    early = facts.evidence.early
+    aborted = after.phase is RolloutPhase.ABORTING is not before.phase
+    return (early,) if early and aborted else ()
 
 
 def driven(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Driven:
@@ -139,7 +154,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     told = happenings(
         known.course,
         course,
-        known.watch.verdicts if known.watch.verdicts is not judged else (),
+        (*(known.watch.verdicts if known.watch.verdicts is not judged else ()), *_early(known.course, course, facts)),
         plan,
         cause=failure_of(course),
         fresh=not isinstance(memory.canary, Sightings),

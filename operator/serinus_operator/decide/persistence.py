@@ -69,7 +69,7 @@ def with_course(
         "applied_weight": facts.applied,
         "weight_verified": verified if course.weight else None,
         "mechanism": mechanism,
-        "analysis": tuple(map(result_of, facts.evidence.shown)) or _last_verdicts(status, course),
+        "analysis": _verdicts(status, course, facts),
         "held": HeldStatus(reason=course.held, since_seconds=_whole(course.held_seconds)) if course.held else None,
         "message": _message(course, mechanism),
     }
@@ -94,10 +94,18 @@ def _message(course: Course, mechanism: str | None) -> str | None:
     return "; ".join(filter(None, (said, beside))) or None
 
 
-def _last_verdicts(status: ModelDeploymentStatus, course: Course) -> tuple[AnalysisResult, ...]:
-    """Those that a candidate was taken back for stay readable; a step that goes on begins without any."""
+def _verdicts(status: ModelDeploymentStatus, course: Course, facts: Facts) -> tuple[AnalysisResult, ...]:
+    """Those of the last window of this step; a process that has just begun shows what the one before has seen.
+
+    Those that a candidate was taken back for stay readable; another step begins without any.
+    """
+    before = status.rollout
+    in_steps = before is not None and {before.phase, course.phase} <= STEPS
+    if in_steps and before and before.step_index != course.step_index:
+        return ()
     back = course.phase in (RolloutPhase.ABORTING, RolloutPhase.ABORTED)
-    return status.rollout.analysis if back and status.rollout else ()
+    kept = before.analysis if before and (back or in_steps or before.phase is course.phase) else ()
+    return tuple(map(result_of, facts.evidence.shown)) or kept
 
 
 def result_of(verdict: Judgement) -> AnalysisResult:

@@ -110,6 +110,9 @@ async def test_bad_candidate_is_taken_back_and_is_not_tried_again() -> None:
         tries = len(world.preflights())
         await world.advance(120)
         assert (phase(world), len(world.preflights())) == ("Aborted", tries)
+        world.apply(canary())
+        assert await world.ready() == first
+        assert phase(world) == "Stable", "nothing is taken back any more"
 
 
 async def test_rollout_is_held_at_nothing_while_no_gateway_is_ready_and_goes_on_by_itself() -> None:

@@ -57,6 +57,8 @@ async def test_aborted_candidate_tells_the_verdict_with_its_figures() -> None:
         (aborted,) = events(world, "RolloutAborted")
         assert (aborted["type"], aborted["count"]) == ("Warning", 1)
         assert aborted["message"].startswith(f"{second} is taken back: errors is ")
+        fails = events(world, "AnalysisFail")
+        assert any(f"errors of {second}: Fail, " in event["message"] for event in fails), "the verdict that decided"
         key = f'name="iris",namespace="{NAMESPACE}"'
         assert f'serinus_rollout_aborts_total{{{key},reason="AnalysisFailed"}} 1.0' in metrics(world)
 

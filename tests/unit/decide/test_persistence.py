@@ -82,11 +82,14 @@ def test_verdicts_that_took_a_candidate_back_stay_readable_and_those_of_a_step_d
     course = Course(stable="a", candidate="b", phase=RolloutPhase.STEPPING, step_weight=5, weight=5)
     judged = with_course(ModelDeploymentStatus(), course, Facts("b", evidence=Evidence((BAD,))))
     back = with_course(judged, replace(course, phase=RolloutPhase.ABORTING), Facts("b")).rollout
-    next_step = with_course(judged, course, Facts("b")).rollout
+    next_step = with_course(judged, replace(course, step_index=1), Facts("b", evidence=Evidence((BAD,)))).rollout
+    anew = with_course(judged, course, Facts("b")).rollout
     assert back
+    assert anew
     assert next_step
     assert [result.verdict for result in back.analysis] == ["Fail"]
     assert next_step.analysis == ()
+    assert anew.analysis == back.analysis, "a process that has just begun has judged nothing itself"
 
 
 def test_verdict_is_told_with_its_statistics() -> None:

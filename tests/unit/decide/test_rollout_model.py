@@ -1,8 +1,11 @@
 """The rollout machine against a cluster made up by hypothesis: crashes, lost events, edits, flapping pods, no metrics.
 
-The status is written first and the cluster after it, write by write; a crash may come between any two. The invariants
-are those of any rollout, whatever happens: I1 to I5, I7 and I8 of the harness's list (the machine knows neither specs
-nor secrets nor children's names, which I6, I9 and I10 speak of). `SERINUS_FULL=1` tries 10,000 sequences.
+The status is written first and the cluster after it, write by write; a crash may come between any two. Of the
+invariants of any rollout, whatever happens, these are the machine's: weights (I1), stable's pods (I2), one candidate
+(I3), an end when all heals (I7), and that what was taken back stays so (I8). Sizes, conditions, specs, names and the
+writes of a quiet model (I4 to I6, I9, I10) are watched by `tests/fakes/invariants.py` in the stories of
+`tests/component`, and on the cluster by `tests/e2e/harness/invariants.py`. Wall time is no input of the machine.
+`SERINUS_FULL=1` tries 10,000 sequences.
 """
 
 import os
@@ -227,7 +230,7 @@ class Rollouts(RuleBasedStateMachine):
         if moved_on and not {before.phase, after.phase} <= {Phase.STEPPING, Phase.HELD}:
             self.since_step = 0.0
         if after.phase in WATCHED:
-            assert after.elapsed <= self.since_step, "I5: a pause is never shortened"
+            assert after.elapsed <= self.since_step, "a pause is never shortened"
 
     def check_weight(self, before: Course, after: Course, seen: Facts) -> None:
         candidate, stable = seen.side(after.candidate), seen.side(after.stable)
@@ -259,12 +262,12 @@ class Rollouts(RuleBasedStateMachine):
         step = self.plan.steps[before.step_index]
         assert seen.verified is not False, "no step on a weight that is not the one asked for"
         assert not step.manual, "a manual step passes by promote alone"
-        assert before.elapsed + seen.passed >= step.pause_seconds, "I5: no step before its pause is over"
+        assert before.elapsed + seen.passed >= step.pause_seconds, "no step before its pause is over"
         assert self.evidence in (GOOD, EVIDENCE["none"]) or seen.evidence is not self.evidence
 
     def check_intent(self, intent: Intent, after: Course, seen: Facts) -> None:
         assert len(intent.sizes) <= 2, "I3: at most one revision beside the stable one"
-        assert all(0 < size <= 100 for size in intent.sizes.values()), "I4"
+        assert all(0 < size <= 100 for size in intent.sizes.values()), "a size is a share of the whole"
         assert 0 <= intent.weight <= 100, "I1"
         spared = self.plan.strategy == "Recreate" and after.phase is Phase.PROMOTING
         if after.stable and not spared:
