@@ -124,7 +124,7 @@ def backends(route: Manifest) -> list[Manifest]:
 def weights(world: World, name: str = "iris") -> dict[str, int]:
     """By Service, of the rule for everything, as the object says."""
     route = world.cluster.objects[HTTP_ROUTE.kind, NAMESPACE, name]
-    return {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][-1]["backendRefs"]}
+    return {ref["name"]: ref["weight"] for ref in route["spec"]["rules"][0]["backendRefs"]}
 
 
 def _matches(rule: Manifest, headers: Mapping[str, str]) -> bool:

@@ -78,7 +78,7 @@ def share(look: RouteLook) -> int | None:
 def backends(look: RouteLook) -> dict[str, int]:
     """Weights by Service, of the rule for everything."""
     rules = look.route.get("spec", {}).get("rules", ()) if look.route else ()
-    refs = (rules[-1].get("backendRefs") or ()) if rules else ()
+    refs = (rules[0].get("backendRefs") or ()) if rules else ()
     return {ref.get("name", ""): ref.get("weight", 1) for ref in refs}
 
 

@@ -56,7 +56,11 @@ def _http_route(subject: Subject, route: RouteSpec, decision: Decision, features
 
 
 def _rules(subject: Subject, split: Split | None) -> list[Manifest]:
-    """The rule for everything goes last: of two that match, the one with more headers counts, wherever it stands."""
+    """The rule for everything stays first: of two that match, the one with more headers counts, wherever it stands.
+
+    Gateways name what they configure by a rule's place. One that came before it would have everybody's requests change
+    their cluster at that moment, and be without one for an instant.
+    """
     if split is None:
         return [_rule([_backend(subject.name, WHOLE)], {"remove": [HEADER_VIA]})]
     backends = [_backend(subject.name, WHOLE - split.weight), _backend(split.candidate, split.weight)]
@@ -64,7 +68,7 @@ def _rules(subject: Subject, split: Split | None) -> list[Manifest]:
     match = subject.spec.rollout.match
     if match and split.weight:
         headers = [{"type": "Exact", "name": one.name, "value": one.value} for one in match.headers]
-        rules.insert(0, _rule([_backend(split.candidate, WHOLE)], _mark("match"), headers))
+        rules.append(_rule([_backend(split.candidate, WHOLE)], _mark("match"), headers))
     return rules
 
 
