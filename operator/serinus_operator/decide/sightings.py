@@ -60,6 +60,8 @@ class Sightings:
     """By revision, when a request was last seen there."""
     split: Ledger = field(default_factory=Ledger)
     """What came while the present weight was applied, from one look at the pods to the next."""
+    doubted: bool = False
+    """What came under the present weight did not agree with it, and has been counted anew since."""
     applied: int | None = None
     """The weight asked for, where it was applied at the last look."""
     taken_at: float | None = None
@@ -82,7 +84,7 @@ def kept(sightings: Sightings, course: Course, now: float) -> Sightings:
     known = replace(sightings, course=course, at=now)
     if course.weight == sightings.course.weight:
         return known
-    return replace(known, split=next_step(known.split, now), applied=None)
+    return replace(known, split=next_step(known.split, now), doubted=False, applied=None)
 
 
 def _place(course: Course) -> tuple[object, ...]:
@@ -101,14 +103,24 @@ def looked(sightings: Sightings, observation: Observation, plan: Plan, now: floa
     arrived = weight is not None and 0 < weight == course.weight
     lasting = arrived and weight == sightings.applied
     split = record(sightings.split, readings, now)
-    return replace(
+    counted = replace(
         _counted(sightings, sample),
         looked_at=sample.at,
         watch=watched(sightings.watch, course, plan, readings, now),
         split=split if lasting and sightings.looked_at >= sightings.applied_at else next_step(split, now),
+        doubted=sightings.doubted and lasting,
         applied=weight if arrived else None,
         applied_at=sightings.applied_at if lasting else now,
     )
+    return _weighed(counted, now)
+
+
+def _weighed(sightings: Sightings, now: float) -> Sightings:
+    """What did not agree is not held against what comes later: a split that is mended shows as soon as enough came."""
+    agrees = _agrees(sightings)
+    if agrees is False:
+        return replace(sightings, split=next_step(sightings.split, now), doubted=True)
+    return replace(sightings, doubted=False) if agrees else sightings
 
 
 def _readings(sample: LoadSample) -> tuple[Reading, ...]:
@@ -258,6 +270,11 @@ def applied_by_gateways(observation: Observation, course: Course) -> int | None:
 
 def verified(sightings: Sightings) -> bool | None:
     """Whether the requests that the weights sent agree with the weight; None: too few."""
+    agrees = _agrees(sightings)
+    return False if agrees is None and sightings.doubted else agrees
+
+
+def _agrees(sightings: Sightings) -> bool | None:
     course, counts = sightings.course, sightings.split.step
     ours, theirs = (counts.get(name or "", Tally()).split for name in (course.candidate, course.stable))
     whole = ours + theirs

@@ -88,8 +88,11 @@ def _why(view: View) -> str:
 
 
 def _held(view: View) -> Course:
-    words = HOLDS.get(view.hold, view.ruling.message)
-    return replace(view.course, held=view.hold, held_seconds=0.0, message=words)
+    return replace(view.course, held=view.hold, held_seconds=0.0, message=_why_held(view))
+
+
+def _why_held(view: View) -> str:
+    return HOLDS.get(view.hold, view.ruling.message)
 
 
 def _settled(view: View) -> Course:
@@ -244,9 +247,11 @@ def _stay(view: View) -> Course:
     """The same phase; the weight goes up as far as the candidate can carry it, down as far as stable can."""
     course, facts = view.course, view.facts
     match course.phase:
-        case Phase.STEPPING | Phase.HELD:
-            said = view.ruling.message if course.phase is Phase.STEPPING else course.message
-            return replace(course, weight=view.toward(view.step.weight), message=said)
+        case Phase.STEPPING:
+            return replace(course, weight=view.toward(view.step.weight), message=view.ruling.message)
+        case Phase.HELD:
+            now = replace(course, held=view.hold, message=_why_held(view)) if view.hold else course
+            return replace(now, weight=view.toward(view.step.weight))
         case Phase.PROMOTING if course.step_weight:
             return replace(course, weight=view.toward(100))
         case Phase.ABORTING | Phase.SUPERSEDING:

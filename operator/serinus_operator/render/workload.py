@@ -17,7 +17,10 @@ SMALL: Final = {"cpu": "10m", "memory": "32Mi"}
 """What a preflight asks for where there is no room for two."""
 USER: Final = 65532
 GRACE_MARGIN_SECONDS: Final = 5
-PROBE_SECONDS: Final = 1
+STARTUP_PROBE_SECONDS: Final = 1
+PROBE_SECONDS: Final = 5
+"""An answer may take so long on a node that has too much to do. A slow pod is no dead one: to take the only one of a
+model out of its Service would be an outage."""
 TMP_SPACE: Final = "64Mi"
 PREFLIGHT_SPARE_SECONDS: Final = 3600
 """The pod's own deadline counts the pull of its image as well. The operator ends an attempt earlier, by its own clock;
@@ -53,7 +56,7 @@ def pod_template(subject: Subject, revision: str, digest: str, image: str, optio
             {"name": names.PORT_HTTP, "containerPort": runtime.HTTP_PORT, "protocol": "TCP"},
             {"name": names.PORT_METRICS, "containerPort": runtime.METRICS_PORT, "protocol": "TCP"},
         ],
-        "startupProbe": _probe(runtime.READY_PATH, 1, spec.startup_deadline_seconds),
+        "startupProbe": _probe(runtime.READY_PATH, 1, spec.startup_deadline_seconds, STARTUP_PROBE_SECONDS),
         "readinessProbe": _probe(runtime.READY_PATH, 2, 3),
         "livenessProbe": _probe(runtime.LIVE_PATH, 10, 6),
     }
@@ -244,11 +247,11 @@ def _volumes(subject: Subject, source: Source, revision: str | None) -> list[Man
     return volumes
 
 
-def _probe(path: str, period: int, failures: int) -> Manifest:
+def _probe(path: str, period: int, failures: int, seconds: int = PROBE_SECONDS) -> Manifest:
     return {
         "httpGet": {"path": path, "port": names.PORT_HTTP, "scheme": "HTTP"},
         "periodSeconds": period,
-        "timeoutSeconds": PROBE_SECONDS,
+        "timeoutSeconds": seconds,
         "failureThreshold": failures,
         "successThreshold": 1,
     }

@@ -38,7 +38,7 @@ OLD = entry(said("Accepted", generation=3), said("ResolvedRefs", generation=3))
 
 def look(*entries: Manifest, weights: dict[str, int] | None = None, **more: Any) -> RouteLook:
     refs = [{"name": name, "weight": weight} for name, weight in (weights or {"iris": 100}).items()]
-    rules = [{"backendRefs": [{"name": "c", "weight": 100}]}, {"backendRefs": refs}]
+    rules = [{"backendRefs": refs}, {"backendRefs": [{"name": "c", "weight": 100}]}]
     found = {"metadata": {"generation": 4}, "spec": {"rules": rules}, "status": {"parents": list(entries)}}
     return RouteLook(**{"parent": PARENT, "model": ("ml", "iris"), "route": found, **more})
 

@@ -78,6 +78,22 @@ def test_what_came_under_one_weight_is_not_judged_by_the_next() -> None:
     assert verified(kept(known, replace(COURSE, step_index=1, step_weight=75, weight=75), 6.0)) is None
 
 
+def test_split_that_is_mended_is_seen_although_many_went_astray_before() -> None:
+    begun = (2.0, 2.0, 0, 0, 50), (4.0, 4.0, 0, 0, 50), (6.0, 6.0, 0, 4000, 50)
+    assert verified(after(*begun)) is False
+    assert verified(after(*begun, (8.0, 8.0, 40, 4040, 50))) is False, "too few to say that it is mended"
+    assert verified(after(*begun, (8.0, 8.0, 60, 4060, 50))) is True
+
+
+def test_one_late_answer_of_stable_does_not_speak_against_a_weight_of_a_hundred_for_good() -> None:
+    whole = replace(COURSE, step_weight=100, weight=100)
+    known = remembered(None, whole, ModelDeploymentStatus(), 0.0)
+    for at, candidate, stable in ((2.0, 0, 0), (4.0, 0, 0), (6.0, 400, 1)):
+        known = looked(known, seen(at, candidate, stable, 100), PLAN, at)
+    assert verified(known) is False
+    assert verified(looked(known, seen(8.0, 600, 1, 100), PLAN, 8.0)) is True
+
+
 def with_copies(told: Observation, copies: int) -> Observation:
     """The same look, and the candidate has received and answered so many copies as well."""
     assert told.load
