@@ -37,7 +37,10 @@ def predict(url: str, model: str, row: tuple[float, ...] = ROW, tensor: str = "x
 def infer_once(
     url: str, model: str, seconds: float = 30, headers: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[int, Any]:
-    """Status and answer of one inference: one connection, one POST, never sent again."""
+    """Status and answer of one inference: one connection, one POST, never sent again.
+
+    The answer is None where there are no words, as from a gateway that has no route.
+    """
     address = urllib.parse.urlsplit(url)
     assert address.hostname
     connection = http.client.HTTPConnection(address.hostname, address.port or 80, timeout=seconds)
@@ -45,7 +48,7 @@ def infer_once(
     try:
         connection.request("POST", f"/v2/models/{model}/infer", json.dumps({"inputs": [entry]}), dict(headers))
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        return answer.status, json.loads(answer.read() or b"null")
     finally:
         connection.close()
 
