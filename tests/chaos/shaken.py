@@ -24,7 +24,7 @@ from tests.models import doubler
 RATE = 20.0
 """Requests a second."""
 ROLLOUT_SECONDS = 180.0
-AT_ONCE = 3
+AT_ONCE = 4
 """Stories on one node: each has an operator on this machine, two gateways and its own load."""
 HEALED_SECONDS = 30.0
 """Within this after a fault is gone, and after the steps that were still to take, the rollout is over."""
