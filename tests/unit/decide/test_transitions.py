@@ -208,14 +208,6 @@ def test_entry_never_leads_to_a_revision_without_pods_in_place_of_one_with() -> 
     assert intent_of(after, facts(entry="v2", sides={"v2": FULL}), PLAN).entry == "v2"
 
 
-def test_hold_names_the_cause_of_now() -> None:
-    held = advance(course(P.STEPPING), stepping(sides={"v1": FULL, "v2": NONE}), PLAN)
-    assert (held.phase, held.held) == (P.HELD, "CandidateNotReady")
-    later = advance(held, stepping(splitter=False, passed=9), PLAN)
-    assert (later.phase, later.held, later.held_seconds) == (P.HELD, "GatewayUnavailable", 9)
-    assert later.message != held.message
-
-
 WEIGHTS = [
     pytest.param(course(P.STEPPING, weight=0), facts(), 5, id="up, when the candidate holds it"),
     pytest.param(course(P.STEPPING, weight=0), facts(sides={"v1": FULL, "v2": Side(1, 3)}), 0, id="not before"),
