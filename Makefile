@@ -78,17 +78,13 @@ envoy-gateway: $(READY) ## Build Envoy Gateway from its Go module for the tests,
 	@$(BIN)/python -m dev.envoy_gateway
 
 .PHONY: e2e
-e2e: cluster $(E2E_IMAGES) ## End-to-end tests on that cluster, installed with Helm
-	$(BIN)/python -m pytest tests/e2e -n $(E2E_WORKERS) --maxschedchunk 1 $(E2E_ARGS)
-
-.PHONY: chaos-quick
-chaos-quick: cluster $(E2E_IMAGES) ## The chaos tier's quick forms on that cluster; some ten minutes
-	$(BIN)/python -m pytest tests/chaos -n 4 --maxschedchunk 1 $(E2E_ARGS)
+e2e: cluster $(E2E_IMAGES) ## End-to-end tests on that cluster, installed with Helm, and the chaos tier's quick forms
+	$(BIN)/python -m pytest tests/e2e tests/chaos -n $(E2E_WORKERS) --maxschedchunk 1 $(E2E_ARGS)
 
 .PHONY: chaos
 chaos: cluster $(E2E_IMAGES) ## The chaos tier on that cluster, each fault as long as promised; seeds and histories kept
 	SERINUS_FULL=1 $(BIN)/python -m pytest tests/unit/decide/test_rollout_model.py tests/local/test_crash_points.py -s
-	SERINUS_FULL=1 $(BIN)/python -m pytest tests/chaos -n 4 --maxschedchunk 1 $(E2E_ARGS)
+	SERINUS_FULL=1 $(BIN)/python -m pytest tests/chaos -n 3 --maxschedchunk 1 $(E2E_ARGS)
 
 .PHONY: bench
 bench: $(READY) ## Measure side by side; ratios in one run

@@ -1,10 +1,22 @@
 """What every tier of tests shares: the switch that writes golden files anew, and how properties are tried."""
 
+import os
+import random
+
 import hypothesis
 import pytest
 
 hypothesis.settings.register_profile("serinus", deadline=None, print_blob=True)  # a busy machine fails no test
 hypothesis.settings.load_profile("serinus")
+
+
+def pytest_configure() -> None:
+    """One seed for all that a run draws by chance."""
+    os.environ.setdefault("SERINUS_SEED", str(random.SystemRandom().randrange(10**9)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"SERINUS_SEED={os.environ['SERINUS_SEED']} draws the same again")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 from dev.cluster.paths import Layout
 from dev.cluster.process import Command
 
+NODE_GRACE_SECONDS = 180
+"""Whose kubelet was not heard for so long has no ready pods any more. With the default of 50 s an API server that was
+gone for 30 s takes the endpoints of every Service of this one node: the watch that would tell comes back too late."""
+
 
 def controller_manager(layout: Layout, binaries: Path) -> Command:
     pki = layout.pki
@@ -25,6 +29,7 @@ def controller_manager(layout: Layout, binaries: Path) -> Command:
             f"--cluster-signing-cert-file={pki / 'ca.crt'}",
             f"--cluster-signing-key-file={pki / 'ca.key'}",
             "--allocate-node-cidrs=false",
+            f"--node-monitor-grace-period={NODE_GRACE_SECONDS}s",
             f"--flex-volume-plugin-dir={layout.state / 'controller-manager' / 'plugins'}",
         ),
     )

@@ -3,12 +3,15 @@
 The history is what `kubectl get -w -o json` printed for the ModelDeployment and for its Deployments, in their order.
 """
 
+import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 Object = dict[str, Any]
 UPWARDS = ("Stepping", "Held", "Promoting")
+BACK = ("Aborting", "Superseding", "Aborted")
 PARTS = 100
 
 
@@ -25,7 +28,8 @@ class Life:
 def breaches(models: Iterable[Object], workloads: Iterable[Object] = ()) -> list[str]:
     """Everything that did not hold, in words; empty when all did."""
     seen = list(models)
-    return [*_words(seen), *_courses(seen), *_stable_kept(seen, list(workloads))]
+    pods = list(workloads)
+    return [*_words(seen), *_courses(seen), *_stable_kept(seen, pods), *_ways_back(seen, pods)]
 
 
 def _words(models: list[Object]) -> Iterator[str]:
@@ -91,3 +95,41 @@ def _stable_kept(models: list[Object], workloads: list[Object]) -> Iterator[str]
         weight = int(rollout.get("requestedWeight") or 0) if said[-1].get("candidateRevision") else 0
         if workload["spec"]["replicas"] == 0 and weight < PARTS:
             yield f"{name} is stable with {PARTS - weight} % of the requests, and was scaled to zero"
+
+
+def _ways_back(models: list[Object], workloads: list[Object]) -> Iterator[str]:
+    """When a candidate is taken back, or makes room for a third revision, stable has its pods before its requests.
+
+    Unless nobody else has any.
+    """
+    for before, now in itertools.pairwise(models):
+        status, rollout = now.get("status", {}), now.get("status", {}).get("rollout") or {}
+        stable, candidate = status.get("stableRevision"), before.get("status", {}).get("candidateRevision")
+        least = int(rollout.get("requestedWeight") or 0)
+        if rollout.get("phase") not in BACK or not candidate or least >= _given(before, stable):
+            continue
+        version = int(now["metadata"]["resourceVersion"])
+        have, wanted = _ready(workloads, stable, version), math.ceil((PARTS - least) * _whole(now) / PARTS)
+        if have < wanted and _ready(workloads, candidate, version):
+            yield f"{candidate} went down to {least} % while {stable} had {have} of the {wanted} pods for the rest"
+
+
+def _given(model: Object, stable: str | None) -> int:
+    """The weight of the candidate against this stable revision."""
+    status = model.get("status", {})
+    same = status.get("stableRevision") == stable
+    return int((status.get("rollout") or {}).get("requestedWeight") or 0) if same else 0
+
+
+def _whole(model: Object) -> int:
+    """Pods with which a revision can take every request."""
+    spec = model.get("spec", {})
+    size = model["status"].get("scaling", {}).get("desiredReplicas") if "scaling" in spec else spec.get("replicas")
+    return int(size or 1)
+
+
+def _ready(workloads: list[Object], name: str | None, version: int) -> int:
+    """Ready pods of a revision at a moment."""
+    named = (one for one in workloads if one["metadata"]["name"] == name)
+    said = [one for one in named if int(one["metadata"]["resourceVersion"]) <= version]
+    return int(said[-1].get("status", {}).get("readyReplicas") or 0) if said else 0

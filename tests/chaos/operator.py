@@ -4,7 +4,7 @@ Its pod is scaled to zero; it has the pod's environment and a token of the pod's
 """
 
 import datetime as dt
-import json
+import itertools
 import os
 import signal
 import subprocess
@@ -111,5 +111,9 @@ class HostOperator:
 
     def complaints(self) -> list[str]:
         """What it logged as an error of its own: a traceback is none that a fault may cause."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        return [line for line in lines if line.startswith("{") and json.loads(line).get("exception")]
+        return tracebacks(self.log.read_text(errors="replace"))
+
+
+def tracebacks(log: str) -> list[str]:
+    """The lines below which one stands."""
+    return [said for said, below in itertools.pairwise(log.splitlines()) if below.startswith("Traceback ")]

@@ -3,8 +3,8 @@
 import base64
 import ssl
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ from tests.models import doubler
 RATE = 20.0
 """Requests a second."""
 ROLLOUT_SECONDS = 180.0
-AT_ONCE = 4
-"""Stories on one node: each has an operator on this machine, two gateways and its own load."""
 HEALED_SECONDS = 30.0
 """Within this after a fault is gone, and after the steps that were still to take, the rollout is over."""
 ROLLOUT: dict[str, Any] = {
@@ -148,24 +146,24 @@ def shaken(
     environment: Mapping[str, str] | None = None,
     rate: float = RATE,
     lasting: bool = True,
+    first: Callable[[], bytes] = doubler,
+    place: str = "",
     **spec: Any,
 ) -> Iterator[Shaken]:
     """Two gateways, a model with one revision, and load; judged at the end, unless the model does not last that long.
 
-    `environment`: more for the operator.
+    `environment`: more for the operator. `first`: the bytes of that revision, which doubles. `place`: the model's
+    namespace, where it is not the operator's.
     """
     spec = {"rollout": ROLLOUT, **spec}
     files = world.folder / f"{namespace}-models.json", world.folder / f"{namespace}-deployments.json"
-    with (
-        world.stage.room("chaos", AT_ONCE),
-        FaultProxy(*upstream()) as proxy,
-        HostOperator(
-            world.own_release(namespace, gateways=2), world.kubectl, proxy.url, world.folder, environment
-        ) as operator,
-    ):
+    with ExitStack() as parts:
+        proxy = parts.enter_context(FaultProxy(*upstream()))
+        release = world.own_release(namespace, place, gateways=2)
+        operator = parts.enter_context(HostOperator(release, world.kubectl, proxy.url, world.folder, environment))
         operator.wait_until_acting()
-        model = world.model(namespace, name)
-        model.apply_onnx(doubler(2.0), **spec)
+        model = world.model(place or namespace, name)
+        model.apply_onnx(first(), **spec)
         model.wait_ready()
         with (
             watched(model, files[0], "-o=json"),

@@ -1,7 +1,7 @@
 """An API server that refuses, loses, stalls, forgets or is gone, in the middle of a canary: nothing is lost, and the
 rollout ends as it would have without it.
 
-`make chaos` has each fault last as long as the design asks; `make chaos-quick` tries the same in less time.
+`make chaos` has each fault last as long as the design asks; `make e2e` tries the same in less time.
 """
 
 import os

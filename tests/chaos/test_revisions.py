@@ -1,5 +1,6 @@
 """What a user does in mid-canary, another version, the old one, a deletion; and models that hardly anybody asks."""
 
+import http
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.waiting import Stopwatch, until, wait_for
 from tests.e2e.harness.watching import objects
 from tests.e2e.harness.world import World
+from tests.models import doubler
 
 from serinus_api.runtime import METRICS_PORT
 
@@ -25,6 +27,7 @@ BLIND_SECONDS = 600.0 if FULL else 45.0
 """The metrics are missed after half a minute."""
 WATCHED = {**ROLLOUT, "steps": [{"weight": WEIGHTS[1], "pauseSeconds": 60}]}
 FEW_PER_SECOND = 0.4
+GONE_SECONDS = 120.0
 KINDS = (
     "modeldeployments,deployments,pods,services,endpointslices,controllerrevisions,networkpolicies,poddisruptionbudgets"
 )
@@ -88,26 +91,55 @@ def test_deletion_in_a_step_leaves_nothing(world: World, namespace: str, weight:
         assert not story.prober.lost
         story.model.kubectl("delete", "mdep", story.model.name, "--wait=false")
         began = instant()
-        wait_for(lambda: not left(story), seconds=120, what="nothing is left", describe=lambda: left(story))
+        wait_for(lambda: not left(story), seconds=GONE_SECONDS, what="nothing is left", describe=lambda: left(story))
         assert breaches(*map(objects, story.files)) == []
         assert not created(story, began)
         noted(story, f"deleted at {weight} %")
 
 
-def left(story: Shaken) -> str:
-    """What there is of the model, by its label."""
+def test_namespace_deleted_in_a_step_goes_and_takes_everything_along(world: World, namespace: str) -> None:
+    """The operator lives elsewhere, and has other models to look after."""
+    place = world.namespace("deleted-in-a-step")
+    with shaken(world, namespace, rollout=SLOW, lasting=False, place=place) as story:
+        story.renew()
+        story.applied(SOME[0])
+        assert not story.prober.lost
+        watch, began = Stopwatch(), instant()
+        world.kubectl("delete", "namespace", place, "--wait=false")
+        wait_for(
+            lambda: world.api.get("namespaces", None, place) is None,
+            seconds=GONE_SECONDS,
+            what="the namespace is gone",
+            describe=lambda: world.api.read("namespaces", None, place)["status"],
+        )
+        gone = watch.seconds
+        other = world.model(namespace, "other")
+        other.apply_onnx(doubler(2.0))
+        other.wait_ready()
+        assert breaches(*map(objects, story.files)) == []
+        assert not created(story, began)
+        assert not left(story, namespace)
+        assert story.operator.complaints() == []
+        assert not story.operator.is_dead()
+        noted(story, f"namespace deleted at {SOME[0]} %", gone_within=gone)
+
+
+def left(story: Shaken, namespace: str = "") -> str:
+    """What there is of the model, by its label; in its own namespace, or in another one."""
     label = f"serinus.dev/deployment={story.model.name}"
-    return story.model.kubectl.try_("get", KINDS, "-l", label, "-o=name", "--ignore-not-found").stdout
+    there = story.world.kubectl.to(namespace or story.model.namespace)
+    return there.try_("get", KINDS, "-l", label, "-o=name", "--ignore-not-found").stdout
 
 
 def created(story: Shaken, since: str) -> list[str]:
-    """What the operator has made since then."""
+    """What the operator has made since then. It may have asked before it knew: a namespace that ends refuses that."""
     if story.world.audit is None:
         lacking(
             "what is made after a deletion is found in the API server's audit log, which this cluster does not show"
         )
     found = writes(story.world.audit.requests(story.operator.user, since, namespace=story.model.namespace))
-    return [one.resource for one in found if one.verb == "create" and one.resource != "events"]
+    made = (one for one in found if one.verb == "create" and one.code < http.HTTPStatus.BAD_REQUEST)
+    return [one.resource for one in made if one.resource != "events"]
 
 
 @pytest.mark.parametrize("few", ["Continue", "Hold"])

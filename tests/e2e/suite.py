@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -32,6 +33,8 @@ TOLD = pytest.StashKey[dict[str, Any]]()
 LOCK = pytest.StashKey[TextIO]()
 """Held by the controller: two runs would uninstall each other's operator."""
 WATCHER = pytest.StashKey[Watcher]()
+AT_ONCE = 3
+"""Stories with an operator of their own, gateways and load: more of them on two cores, and their pods starve."""
 STAGES = {"own_operator": 2, "own_control_plane": 3, "own_crd": 4, "last": 5}
 
 
@@ -140,8 +143,9 @@ def world(shared_world: World, request: pytest.FixtureRequest) -> Iterator[World
         shared_world.stage.once("install the shared operator", shared_world.install_main)
     else:
         shared_world.stage.once("uninstall the shared operator", shared_world.uninstall_main)
-    yield shared_world
-    shared_world.clean()
+    with nullcontext() if stage == 1 else shared_world.stage.room("an operator of its own", AT_ONCE):
+        yield shared_world
+        shared_world.clean()
 
 
 @pytest.fixture

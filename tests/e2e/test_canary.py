@@ -11,8 +11,10 @@ from tests.e2e.harness.helm import Release
 from tests.e2e.harness.models import Model
 from tests.e2e.harness.prober import Prober
 from tests.e2e.harness.processes import container_id, kill
+from tests.e2e.harness.readers import course, read, words_in
+from tests.e2e.harness.telling import Told, describe
 from tests.e2e.harness.waiting import until, wait_for
-from tests.e2e.harness.watching import watched
+from tests.e2e.harness.watching import objects, watched
 from tests.e2e.harness.world import World
 from tests.models import brittle, doubler
 
@@ -37,6 +39,15 @@ LED_BACK_SECONDS = 10.0
 """Within this kube-proxy leads to pods again; five on a quiet machine."""
 LONG_BAKE: dict[str, Any] = {**ROLLOUT, "bakeSeconds": 30}
 """The last ones come after the promotion."""
+BEGUN = Told("RolloutStep", "step 1 of 2")
+PROMOTED = (
+    Told("RolloutStep", "step 2 of 2"),
+    Told("RolloutPromoting"),
+    Told("RolloutPromoted"),
+    Told("RolloutCompleted"),
+)
+TAKEN_BACK = (Told("AnalysisFail"), Told("RolloutAborted", "taken back"), Told("RolledBack"))
+HELD = (Told("RolloutHeld", "GatewayUnavailable"), Told("RolloutResumed"))
 
 
 def rollout(model: Model) -> dict[str, Any]:
@@ -105,7 +116,13 @@ def test_a_good_candidate_is_promoted_step_by_step_without_a_lost_request(world:
     _, model = installed(world, namespace, "stepped")
     first = model.stable
     ways, table = world.folder / f"{namespace}-ways.txt", world.folder / f"{namespace}-watch.txt"
-    with watched(model, ways, FORM), watched(model, table), model.probe(rate=RATE) as prober:
+    life = world.folder / f"{namespace}-life.json"
+    with (
+        watched(model, ways, FORM),
+        watched(model, table),
+        watched(model, life, "-o=json"),
+        model.probe(rate=RATE) as prober,
+    ):
         model.apply_onnx(doubler(3.0), "three", rollout=ROLLOUT)
         reach(model, "Promoting", "Baking")
         promoted = model.incarnations(model.status()["candidateRevision"] or model.stable)
@@ -116,7 +133,10 @@ def test_a_good_candidate_is_promoted_step_by_step_without_a_lost_request(world:
     assert model.stable != first
     check_way(lived_through(ways))
     assert "True" in {line.split()[-1] for line in ways.read_text().splitlines() if line.startswith("Stepping")}
-    described = model.kubectl("describe", "mdep", model.name)
+    seen = read(objects(life))
+    assert course(seen) == [(1, "Current"), (2, "InProgress"), (2, "Current")]
+    assert words_in(seen, "Stepping") == words_in(seen, "Baking") == {"InProgress"}
+    described = describe(model, (BEGUN, *PROMOTED))
     world.figures.note("a canary of 10 and 50 %, promoted", sent=prober.sent, lost=0, **prober.by_revision())
     print(table.read_text(), described)
 
@@ -126,8 +146,8 @@ def test_a_candidate_that_fails_under_real_requests_is_taken_back(world: World, 
     _, model = installed(world, namespace, "returned")
     first = model.stable
     before = model.incarnations()
-    table = world.folder / f"{namespace}-watch.txt"
-    with watched(model, table), model.probe(rate=RATE) as prober:
+    table, life = world.folder / f"{namespace}-watch.txt", world.folder / f"{namespace}-life.json"
+    with watched(model, table), watched(model, life, "-o=json"), model.probe(rate=RATE) as prober:
         model.apply_onnx(brittle(), "brittle", rollout=ROLLOUT)
         model.wait_for("Ready", "False", "AnalysisFailed", "taken back", seconds=ROLLOUT_SECONDS)
         reach(model, "Aborted", "Stable")
@@ -148,7 +168,10 @@ def test_a_candidate_that_fails_under_real_requests_is_taken_back(world: World, 
     verdicts = rollout(model).get("analysis", [])
     assert [verdict["verdict"] for verdict in verdicts] == ["Fail"], verdicts
     world.figures.note("a canary that fails", sent=prober.sent, given_to_the_candidate=len(prober.lost))
-    print(table.read_text(), model.kubectl("describe", "mdep", model.name))
+    seen = read(objects(life))
+    assert course(seen) == [(1, "Current"), (2, "InProgress"), (2, "Failed")]
+    assert (words_in(seen, "Aborting"), words_in(seen, "Aborted")) == ({"InProgress"}, {"Failed"})
+    print(table.read_text(), describe(model, (BEGUN, *TAKEN_BACK)))
 
 
 @pytest.mark.own_node
@@ -189,8 +212,8 @@ def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(worl
         describe=lambda: told(model),
     )
     gateway = f"deployment/{release.name}-gateway"
-    seen = world.folder / f"{namespace}-watch.txt"
-    with watched(model, seen):
+    table, life = world.folder / f"{namespace}-watch.txt", world.folder / f"{namespace}-life.json"
+    with watched(model, table), watched(model, life, "-o=json"):
         with model.probe(rate=RATE) as prober:
             model.kubectl("scale", gateway, "--replicas=0")
             gone = time.monotonic()
@@ -206,7 +229,11 @@ def test_gateways_that_go_in_mid_rollout_bring_every_request_back_to_stable(worl
         "all gateways stop in mid-rollout", sent=prober.sent, lost=len(prober.lost), led_back=round(led_back, 2)
     )
     assert model.stable != first
-    assert {"Held", "Ready"} <= {line.split()[-2] for line in seen.read_text().splitlines()[1:]}
+    assert {"Held", "Ready"} <= {line.split()[-2] for line in table.read_text().splitlines()[1:]}
+    seen = read(objects(life))
+    assert course(seen) == [(2, "InProgress"), (2, "Current")]
+    assert words_in(seen, "Held") == {"InProgress"}
+    print(table.read_text(), describe(model, (BEGUN, *HELD, *PROMOTED)))
 
 
 @pytest.mark.long

@@ -77,7 +77,7 @@ def test_a_sleeping_model_takes_a_new_version_with_one_pod_and_sleeps_again(worl
 
     def sleeps_with_another() -> bool:
         nonlocal most
-        most = max(most, len(model.pods()))
+        most = max(most, sum("deletionTimestamp" not in pod["metadata"] for pod in model.pods()))
         return model.stable != first and sleeps() and model.conditions().get("Ready", {}).get("reason") == "Asleep"
 
     model.apply_onnx(doubler(3.0), "three", rollout=ROLLOUT, scaling=SLEEPY)

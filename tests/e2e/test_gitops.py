@@ -1,24 +1,17 @@
 """What those who wait for objects make of ours: Helm, the kstatus library of Flux and Helm, the check for Argo CD."""
 
-import itertools
 import json
 from pathlib import Path
 
 import yaml
-from dev.cluster import build
-from dev.cluster.paths import default_layout
-from tests.argo import health
-from tests.e2e.harness.kubectl import run
 from tests.e2e.harness.models import config_map, deployment
+from tests.e2e.harness.readers import course, read
 from tests.e2e.harness.watching import objects, watched
 from tests.e2e.harness.world import World
 from tests.models import doubler, unknown_operator
 
-ROOT = Path(__file__).resolve().parents[2]
 HELM_SECONDS = 120
 APPLIES = 10
-SAME = {"Current": "Healthy", "InProgress": "Progressing", "Failed": "Degraded"}
-"""What kstatus says, and what Argo CD shall say then."""
 
 
 def chart(folder: Path, content: bytes, config: str) -> Path:
@@ -64,16 +57,8 @@ def test_kstatus_and_argo_cd_read_each_state_of_a_models_life_alike(world: World
         model.apply_onnx(doubler(3.0), "good")
         model.wait_ready()
         model.kubectl("delete", "mdep", "iris")
-    seen = objects(file)
-    program = build.ensure_tool("kstatus", ROOT / "dev" / "kstatus", default_layout().cache)
-    lines = run(program, stdin="".join(map(json.dumps, seen))).stdout.splitlines()
-    words = [line.partition("\t")[0] for line in lines]
-    pairs = [(one, word) for one, word in zip(seen, words, strict=True) if word != "Terminating"]
-    for one, word in pairs:
-        assert health(one)[0] == SAME[word], one
-    lives = [(one["metadata"]["generation"], word) for one, word in pairs]
-    course = [place for place, _ in itertools.groupby(lives)]
-    assert course == [
+    seen = read(objects(file))
+    assert course(seen) == [
         (1, "InProgress"),
         (1, "Current"),
         (2, "InProgress"),
@@ -81,7 +66,7 @@ def test_kstatus_and_argo_cd_read_each_state_of_a_models_life_alike(world: World
         (3, "InProgress"),
         (3, "Current"),
     ]
-    world.figures.note("read by kstatus and the check for Argo CD", objects=len(seen), words=dict(course))
+    world.figures.note("read by kstatus and the check for Argo CD", objects=len(seen), words=dict(course(seen)))
 
 
 def test_controller_that_applies_the_same_again_and_again_changes_nothing(world: World, namespace: str) -> None:

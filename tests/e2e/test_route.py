@@ -6,8 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.e2e.harness.audit import Request, instant
 from tests.e2e.harness.envoy_gateway import EnvoyGateway
 from tests.e2e.harness.models import Model
+from tests.e2e.harness.needs import lacking
 from tests.e2e.harness.oip import infer_once
 from tests.e2e.harness.waiting import Stopwatch, wait_for
 from tests.e2e.harness.watching import watched
@@ -19,6 +21,9 @@ pytestmark = pytest.mark.own_node
 CANARY_HEADER = {"x-canary": "1"}
 MATCHED: dict[str, Any] = {**ROLLOUT, "match": {"headers": [{"name": "x-canary", "value": "1"}]}}
 REPAIRED_SECONDS = 5.0
+RESYNCS = 3
+RESYNCS_SECONDS = 320.0
+"""One a minute, and a fifth more or less."""
 
 
 def routed(world: World, namespace: str, name: str, **spec: Any) -> tuple[Model, str]:
@@ -105,6 +110,36 @@ def test_a_candidate_that_fails_behind_another_gateway_is_taken_back(world: Worl
     assert not [record for record in outside.records[over:] if record["error"]]
     assert outside.lost, "the candidate got no request"
     assert model.stable == first
+
+
+@pytest.mark.long
+def test_a_route_is_left_alone_while_nothing_happens(world: World, namespace: str) -> None:
+    """What the operator renders has every default that the API server fills in: it never finds a difference."""
+    model, _ = routed(world, namespace, "untouched")
+    before, began = route(model), instant()
+    wait_for(
+        lambda: resyncs(world, began) > RESYNCS,
+        seconds=RESYNCS_SECONDS,
+        what=f"everything was looked at {RESYNCS} times",
+        describe=lambda: resyncs(world, began),
+        period=5,
+    )
+    after = route(model)
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"], after
+    assert not [one for one in operators(world, began, namespace) if one.mutating and one.resource == "httproutes"]
+
+
+def resyncs(world: World, since: str) -> int:
+    """How often the operator has looked at everything anew; for that it lists all kinds. Routes it lists more often."""
+    return sum((one.verb, one.resource) == ("list", "poddisruptionbudgets") for one in operators(world, since))
+
+
+def operators(world: World, since: str, namespace: str | None = None) -> list[Request]:
+    """What the shared operator has asked the API server."""
+    if world.audit is None:
+        lacking("what the operator asks is found in the API server's audit log, which this cluster does not show")
+    return world.audit.requests(world.main_release().user, since, namespace=namespace)
 
 
 def test_an_edited_route_is_restored_in_seconds(world: World, namespace: str) -> None:

@@ -273,6 +273,13 @@ class World:
         await self.process.kill()
         self.start(settings)
 
+    async def restart_killed(self, at: tuple[int, str], settings: Settings = SETTINGS) -> None:
+        """Wait until it dies at this request, and start another."""
+        self.kill_at = at
+        await asyncio.wait_for(self.killed.wait(), 200)
+        self.kill_at = None
+        await self.restart(settings)
+
     def killing(self, *, before: bool) -> bool:
         """Whether the operator is to die now. Called around each mutating request."""
         if before:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from serinus_api.v1alpha1 import RolloutPhase
+from serinus_operator.decide.gate import LOW_TRAFFIC, METRICS_UNAVAILABLE
 from serinus_operator.decide.transitions import TRANSITIONS
+from serinus_operator.decide.view import HOLDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "canary.md"
 
@@ -44,3 +46,8 @@ def test_page_shows_the_transitions_of_the_code(name: str, content: str, update_
 def test_every_phase_of_the_status_has_its_ways() -> None:
     assert {t.source for t in TRANSITIONS} == set(RolloutPhase)
     assert {t.target for t in TRANSITIONS} == set(RolloutPhase)
+
+
+def test_page_says_what_helps_against_each_hold() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert [reason for reason in (*HOLDS, LOW_TRAFFIC, METRICS_UNAVAILABLE) if f"\n| `{reason}` |" not in page] == []

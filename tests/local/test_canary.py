@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from tests.local.stage import Stage, condition, model_of
+from tests.models import moody
 from tests.models.good import doubler, limited
 
 from serinus_api.runtime import HEADER_REVISION
@@ -192,6 +193,29 @@ async def test_candidate_that_fails_one_request_in_five_is_taken_back(fronted: S
     assert max(weight for _, weight in seen) == 25
     assert fronted.get()["status"]["stableRevision"] == first
     assert "RolledBack" in [event["reason"] for event in fronted.cluster.select(EVENT)]
+
+
+AGAINST_STABLE: dict[str, Any] = {
+    **ROLLOUT,
+    "analysis": {
+        "minRequests": 30,
+        "metrics": [{"name": "latency", "type": "LatencyP95Milliseconds", "maxPercentOfStable": 200}],
+    },
+}
+
+
+async def test_candidate_many_times_as_slow_as_stable_is_taken_back(fronted: Stage) -> None:
+    async with loaded(fronted) as load:
+        first = fronted.get()["status"]["stableRevision"]
+        slow = fronted.file("slow.onnx", moody.dawdling(1500))
+        await fronted.apply(model_of(slow, replicas=1, rollout=AGAINST_STABLE))
+        refusal = await fronted.stalled()
+        (verdict,) = rollout_of(fronted)["analysis"]
+    assert refusal["reason"] == "AnalysisFailed"
+    assert (verdict["metric"], verdict["verdict"]) == ("latency", "Fail")
+    assert verdict["value"] > 2 * verdict["baseline"]
+    assert load.lost == []
+    assert fronted.get()["status"]["stableRevision"] == first
 
 
 COPIES: dict[str, Any] = {

@@ -132,12 +132,10 @@ def endless() -> bytes:
     )
 
 
-def _looping(before: list[onnx.NodeProto], *constants: onnx.TensorProto) -> bytes:
-    size = 96
-    matrix = (TensorProto.FLOAT, size, size)
-    weight = numpy_helper.from_array(np.eye(size, dtype=np.float32), "eye")
-    yes = numpy_helper.from_array(np.array(1, dtype=np.bool_), "yes")
-    body = helper.make_graph(
+def product(kind: int, *shape: int) -> onnx.GraphProto:
+    """The body of a loop that multiplies its state by the matrix `eye`."""
+    matrix = (kind, *shape)
+    return helper.make_graph(
         [
             helper.make_node("MatMul", ["state", "eye"], ["product"]),
             helper.make_node("Identity", ["go_on"], ["go_on_out"]),
@@ -146,7 +144,14 @@ def _looping(before: list[onnx.NodeProto], *constants: onnx.TensorProto) -> byte
         [value("i", TensorProto.INT64), value("go_on", TensorProto.BOOL), value("state", *matrix)],
         [value("go_on_out", TensorProto.BOOL), value("product", *matrix)],
     )
-    nodes = [*before, helper.make_node("Loop", ["trips", "yes", "eye"], ["y"], body=body)]
+
+
+def _looping(before: list[onnx.NodeProto], *constants: onnx.TensorProto) -> bytes:
+    size = 96
+    matrix = (TensorProto.FLOAT, size, size)
+    weight = numpy_helper.from_array(np.eye(size, dtype=np.float32), "eye")
+    yes = numpy_helper.from_array(np.array(1, dtype=np.bool_), "yes")
+    nodes = [*before, helper.make_node("Loop", ["trips", "yes", "eye"], ["y"], body=product(*matrix))]
     inputs, outputs = [value("rounds", TensorProto.INT64, 1)], [value("y", *matrix)]
     return encoded(model(nodes, inputs, outputs, [weight, yes, *constants]))
 

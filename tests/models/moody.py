@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tests.models.build import encoded, model, value
+from tests.models.good import product
 
 SHAPE = ("n", 4)
 
@@ -36,22 +37,12 @@ def failing_now_and_then(permille: int) -> bytes:
 
 def dawdling(rounds: int) -> bytes:
     """The doubler, after so many products of matrices; some 30 µs each."""
-    matrix = (TensorProto.FLOAT, 96, 96)
-    body = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["state", "eye"], ["product"]),
-            helper.make_node("Identity", ["go_on"], ["go_on_out"]),
-        ],
-        "round",
-        [value("i", TensorProto.INT64), value("go_on", TensorProto.BOOL), value("state", *matrix)],
-        [value("go_on_out", TensorProto.BOOL), value("product", *matrix)],
-    )
     nodes = [
         *_any(),
         helper.make_node("Cast", ["any"], ["times"], to=TensorProto.INT64),
         helper.make_node("Mul", ["times", "rounds"], ["trips"]),
         helper.make_node("Squeeze", ["trips"], ["trip"]),
-        helper.make_node("Loop", ["trip", "yes", "eye"], ["last"], body=body),
+        helper.make_node("Loop", ["trip", "yes", "eye"], ["last"], body=product(TensorProto.FLOAT, 96, 96)),
         helper.make_node("ReduceMin", ["last"], ["least"], keepdims=0),
         helper.make_node("Add", ["x", "x"], ["twice"]),
         helper.make_node("Add", ["twice", "least"], ["y"]),

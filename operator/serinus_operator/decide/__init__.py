@@ -143,6 +143,7 @@ def _classified(  # all that a decision rests on
             attempt=attempt,
             image=subject.spec.runtime.image or default_image,
         )
+        status = status if attempt else canary.untried(status)
         actions = refresh.with_refresh(subject, canary.noted(replace(subject, status=status)))
         status = status.model_copy(update={"actions": actions})
     subject = replace(subject, status=status.model_copy(update={"resolution": resolution}))

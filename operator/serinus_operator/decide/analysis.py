@@ -106,12 +106,17 @@ def readable(ledger: Ledger, revision: str, now: float) -> bool:
     return now - ledger.read_at.get(revision, ledger.window_since) < STALE_SECONDS
 
 
+def so_far(analysis: Analysis, ledger: Ledger, candidate: str, stable: str) -> tuple[Judgement, ...]:
+    """Every metric over the whole step, whether a window has ended or not."""
+    ours, theirs = _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable)
+    apart = ledger.difference(candidate)
+    return tuple(_worded(metric, judge(metric, ours, theirs, analysis), apart) for metric in analysis.metrics)
+
+
 def fails_already(analysis: Analysis, ledger: Ledger, candidate: str, stable: str) -> Judgement | None:
     """The metric that fails although there are fewer than `minRequests`: the whole step, and a higher confidence."""
     sure = replace(_surely(analysis), min_requests=min(analysis.min_requests, FEW_REQUESTS))
-    ours, theirs = _tally(ledger.step, candidate), _baseline(ledger, ledger.step, stable)
-    apart = ledger.difference(candidate)
-    judged = (_worded(metric, judge(metric, ours, theirs, sure), apart) for metric in analysis.metrics)
+    judged = so_far(sure, ledger, candidate, stable)
     return next((verdict for verdict in judged if verdict.outcome is Outcome.FAIL), None)
 
 

@@ -28,8 +28,8 @@ from serinus_operator.decide.course import Course, Facts, first_percent, intent_
 from serinus_operator.decide.demand import TICK_SECONDS
 from serinus_operator.decide.faults import FAULTS
 from serinus_operator.decide.findings import Findings
-from serinus_operator.decide.happenings import happenings
-from serinus_operator.decide.persistence import GATEWAY, HTTP_ROUTE, course_of, with_course
+from serinus_operator.decide.happenings import UNJUDGED, happenings
+from serinus_operator.decide.persistence import GATEWAY, HTTP_ROUTE, STEPS, course_of, with_course
 from serinus_operator.decide.plan import Plan, plan_of
 from serinus_operator.decide.replicas import share_floor
 from serinus_operator.decide.scaling import Sizing
@@ -37,6 +37,7 @@ from serinus_operator.decide.shares import Needs
 from serinus_operator.decide.sightings import Sightings, facts_of, kept, looked, remembered
 from serinus_operator.decide.source import kept_sizes, restored_copy
 from serinus_operator.decide.transitions import ASKED, HELD_FOR, advance
+from serinus_operator.decide.watch import Watch, unjudged
 from serinus_operator.state import (
     Decision,
     Finding,
@@ -57,6 +58,7 @@ SPLIT = (
     RolloutPhase.ABORTING,
     RolloutPhase.SUPERSEDING,
 )
+Verdicts = tuple[Judgement, ...]
 MAKING_ROOM = (RolloutPhase.PROVISIONING, RolloutPhase.PROMOTING)
 
 
@@ -124,6 +126,13 @@ def forgotten(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
     return status.model_copy(update={"rollout": RolloutStatus(phase=RolloutPhase.STABLE)})
 
 
+def untried(status: ModelDeploymentStatus) -> ModelDeploymentStatus:
+    """The status where another candidate is looked for than the one that was taken back: of this one there was none."""
+    if status.rollout is None or not status.rollout.attempt:
+        return status
+    return status.model_copy(update={"rollout": status.rollout.model_copy(update={"attempt": 0})})
+
+
 def begun(subject: Subject, candidate: str) -> Subject:
     """The subject with a rollout that begins, once its resolution has ended."""
     before = subject.status.rollout
@@ -133,11 +142,24 @@ def begun(subject: Subject, candidate: str) -> Subject:
     return replace(subject, status=subject.status.model_copy(update=update))
 
 
-def _early(before: Course, after: Course, facts: Facts) -> tuple[Judgement, ...]:
+def _early(before: Course, after: Course, facts: Facts) -> Verdicts:
     """The verdict over the whole step for which the candidate is taken back now."""
     early = facts.evidence.early
     aborted = after.phase is RolloutPhase.ABORTING is not before.phase
     return (early,) if early and aborted else ()
+
+
+def _verdicts(before: Course, after: Course, facts: Facts, judged: Watch, watch: Watch, plan: Plan) -> Verdicts:
+    """What is told of the metrics now: a window that has just ended, or the end of a step, or a hold, without any."""
+    windows = watch.verdicts if watch.verdicts is not judged.verdicts else ()
+    return (*windows, *_early(before, after, facts), *_without(before, after, facts, watch, plan))
+
+
+def _without(before: Course, after: Course, facts: Facts, watch: Watch, plan: Plan) -> Verdicts:
+    held = after.held in UNJUDGED and after.held != before.held
+    left = before.phase in STEPS and (before.step_index, before.phase) != (after.step_index, after.phase)
+    passed = left and not after.held and after.message.startswith(UNJUDGED)
+    return unjudged(watch, before, plan, facts.evidence) if held or passed else ()
 
 
 def driven(subject: Subject, observation: Observation, memory: Memory, now: Instant, sizing: Sizing) -> Driven:
@@ -145,7 +167,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     plan, size = plan_of(subject.spec.rollout), sizing.size
     needs = sizing.needs or Needs(size)
     known = remembered(memory.canary, course_of(subject.status), subject.status, now.monotonic)
-    judged = known.watch.verdicts
+    judged = known.watch
     known = looked(known, observation, plan, now.monotonic)
     facts = facts_of(subject, observation, memory, known, plan, now.monotonic, needs)
     course = advance(known.course, facts, plan)
@@ -154,7 +176,7 @@ def driven(subject: Subject, observation: Observation, memory: Memory, now: Inst
     told = happenings(
         known.course,
         course,
-        (*(known.watch.verdicts if known.watch.verdicts is not judged else ()), *_early(known.course, course, facts)),
+        _verdicts(known.course, course, facts, judged, known.watch, plan),
         plan,
         cause=failure_of(course),
         fresh=not isinstance(memory.canary, Sightings),
@@ -249,7 +271,7 @@ def _verdict(course: Course, plan: Plan) -> Verdict:
     name, more = course.candidate, f": {course.message}" if course.message else ""
     match course.phase:
         case RolloutPhase.STEPPING:
-            place = f"step {course.step_index + 1} of {max(1, len(plan.steps))}"
+            place = f"step {plan.place(course.step_index)}"
             asked = f"{course.step_weight} %" if course.step_weight else "copies alone"
             words = f"{name} gets {course.weight} % ({place}, {asked}){more}"
         case RolloutPhase.HELD:

@@ -34,6 +34,8 @@ class Course:
     were edited."""
     elapsed: float = 0.0
     """Seconds at the present step's weight, or of the bake."""
+    waited: float = 0.0
+    """Seconds for which the weight that is aimed at has not been in force; not persisted."""
     weight: int = 0
     """Percent asked for the candidate."""
     held: str = ""
@@ -88,6 +90,8 @@ class Facts:
     """Value of serinus.dev/promote; so are the next two of theirs."""
     abort: str = ""
     retry: str = ""
+    starts_within: float = 600.0
+    """Seconds that a pod may take to become ready."""
     passed: float = 0.0
     """Seconds of the monotonic clock since the last look; 0 after a restart."""
 
@@ -153,10 +157,11 @@ def entry_of(course: Course, facts: Facts) -> str | None:
 
 def _last_given(course: Course, facts: Facts) -> int:
     """Percent that the candidate may still get. On the way back nobody who was given requests loses the pods for them
-    before no gateway gives any and none arrives; where that is not known, its step's share is taken for granted."""
+    before no gateway gives any and none arrives; where that is not known, its step's share is taken for granted, and in
+    no phase does it get fewer pods than answer."""
     going = course.phase in (Phase.ABORTING, Phase.SUPERSEDING) and course.candidate in facts.sides
     if facts.applied is None:
-        return course.step_weight if going else 0
+        return max(course.step_weight if going else 0, facts.side(course.candidate).holds)
     return max(facts.applied, 0 if facts.quiet or not going else 1)
 
 

@@ -5,6 +5,7 @@
     a metric failed `consecutiveFailures` windows in a row    Fail
     its pods or stable's cannot be read                       `onInconclusive`: Hold, Fail or Pass
     the pause is not over                                     Wait
+    they still cannot, and nobody minds                       Pass, MetricsUnavailable
     every metric passed                                       Pass
     a metric plainly fails over the whole step                Fail
     `lowTrafficWaitSeconds` are not over either               Wait, for more requests or another window
@@ -19,9 +20,11 @@ from enum import StrEnum
 
 from serinus_operator.decide.analysis import Gap, Judgement, Outcome
 from serinus_operator.decide.plan import Analysis
+from serinus_operator.decide.statistics import number
 
 METRICS_UNAVAILABLE = "MetricsUnavailable"
 LOW_TRAFFIC = "LowTraffic"
+UNREAD = "no pod could be asked for its counters for half a minute"
 UNSEEN = Judgement("", Outcome.INCONCLUSIVE, Gap.TOO_FEW)
 """Stands for all metrics before the first window has ended."""
 
@@ -67,14 +70,15 @@ def rule(analysis: Analysis, pause_seconds: float, elapsed_seconds: float, evide
     if failed := next((v for v in evidence.verdicts if v.failures >= analysis.consecutive_failures), None):
         return _failed(failed)
     if not evidence.readable:
-        message = "no pod could be asked for its counters for half a minute"
         answer = {"Hold": Answer.HOLD, "Abort": Answer.FAIL, "Continue": Answer.PASS}[analysis.on_inconclusive]
         if answer is not Answer.PASS:
-            return Ruling(answer, METRICS_UNAVAILABLE, message)
+            return Ruling(answer, METRICS_UNAVAILABLE, UNREAD)
     left = pause_seconds - elapsed_seconds
     if left > 0:
         return Ruling(Answer.WAIT, message=f"watched for {pause_seconds:.0f} s")
-    if evidence.readable and not all(v.outcome is Outcome.PASS for v in evidence.verdicts or (UNSEEN,)):
+    if not evidence.readable:
+        return Ruling(Answer.PASS, METRICS_UNAVAILABLE, UNREAD)
+    if not all(v.outcome is Outcome.PASS for v in evidence.verdicts or (UNSEEN,)):
         return _undecided(analysis, left, evidence)
     return Ruling(Answer.PASS)
 
@@ -95,12 +99,7 @@ def _undecided(analysis: Analysis, left: float, evidence: Evidence) -> Ruling:
 
 def _failed(verdict: Judgement) -> Ruling:
     interval, stable = verdict.interval, verdict.baseline
-    value = f" is {_number(interval.value)} ({_number(interval.low)} to {_number(interval.high)})" if interval else ""
-    beside = f", the stable one's {_number(stable.value)}," if stable else ""
+    value = f" is {interval}" if interval else ""
+    beside = f", the stable one's {number(stable.value)}," if stable else ""
     message = f"{verdict.metric}{value}{beside} over {verdict.samples} requests: {verdict.message}"
     return Ruling(Answer.FAIL, "AnalysisFailed", message)
-
-
-def _number(value: float) -> str:
-    """Three digits are enough, and a thousand is no power of ten."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

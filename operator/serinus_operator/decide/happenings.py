@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.analysis import Judgement, Outcome
 from serinus_operator.decide.course import Course
-from serinus_operator.decide.gate import LOW_TRAFFIC
+from serinus_operator.decide.gate import LOW_TRAFFIC, METRICS_UNAVAILABLE
 from serinus_operator.decide.plan import Plan
-from serinus_operator.decide.statistics import Interval
 from serinus_operator.decide.watch import sides_of
 from serinus_operator.state import Happening
 
+UNJUDGED = LOW_TRAFFIC, METRICS_UNAVAILABLE
 BAD = frozenset({Phase.HELD, Phase.ABORTING})
 WORDS = {
     Phase.HELD: "RolloutHeld",
@@ -59,10 +59,10 @@ def _entered(course: Course, plan: Plan, *, cause: str) -> Happening | None:
 
 
 def _words(course: Course, plan: Plan) -> Iterator[str]:
-    passed = f"; the step before is passed, {course.message}" if course.message.startswith(LOW_TRAFFIC) else ""
+    passed = f"; the step before is passed, {course.message}" if course.message.startswith(UNJUDGED) else ""
     match course.phase:
         case Phase.STEPPING:
-            yield f"step {course.step_index + 1} of {max(1, len(plan.steps))}: {course.candidate} is to get "
+            yield f"step {plan.place(course.step_index)}: {course.candidate} is to get "
             yield f"{course.step_weight} %" if course.step_weight else "copies alone"
             yield passed
         case Phase.HELD:
@@ -80,10 +80,10 @@ def _words(course: Course, plan: Plan) -> Iterator[str]:
 def _verdict(verdict: Judgement, course: Course) -> Happening:
     """`errors of iris-2: Fail, 48 (31 to 72) over 250 requests, stable 1.2 (0.4 to 3.5): above max 10`."""
     name = sides_of(course)[0]
-    baseline = f", stable {_figures(verdict.baseline)}" if verdict.baseline else ""
+    baseline = f", stable {verdict.baseline}" if verdict.baseline else ""
     why = verdict.message or (verdict.gap.value if verdict.gap else "")
     message = (
-        f"{verdict.metric} of {name}: {verdict.outcome.value}, {_figures(verdict.interval)} "
+        f"{verdict.metric} of {name}: {verdict.outcome.value}, {verdict.interval or 'no value'} "
         f"over {verdict.samples} requests{baseline}{f': {why}' if why else ''}"
     )
     return Happening(
@@ -94,10 +94,6 @@ def _verdict(verdict: Judgement, course: Course) -> Happening:
         metric=verdict.metric,
         result=verdict.outcome.value,
     )
-
-
-def _figures(interval: Interval | None) -> str:
-    return f"{interval.value:.3g} ({interval.low:.3g} to {interval.high:.3g})" if interval else "no value"
 
 
 def _key(course: Course, what: str) -> str:

@@ -47,6 +47,10 @@ class Plan:
     analysis: Analysis
     bake_seconds: int
 
+    def place(self, index: int) -> str:
+        """`2 of 3`; without steps there is one."""
+        return f"{index + 1} of {max(1, len(self.steps))}"
+
     @property
     def recreates(self) -> bool:
         """Whether stable's pods go before the candidate's start."""

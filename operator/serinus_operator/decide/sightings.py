@@ -172,6 +172,7 @@ def facts_of(
         promote=subject.annotations.get(names.ANNOTATION_PROMOTE, "")[:253],
         abort=subject.annotations.get(names.ANNOTATION_ABORT, "")[:253],
         retry=subject.annotations.get(names.ANNOTATION_RETRY, "")[:253],
+        starts_within=subject.spec.runtime.startup_deadline_seconds,
         passed=min(max(0.0, now - sightings.at), LONGEST_SECONDS),
     )
 

@@ -22,6 +22,15 @@ class Interval:
     value: float
     high: float
 
+    def __str__(self) -> str:
+        """`48 (31 to 72)`."""
+        return f"{number(self.value)} ({number(self.low)} to {number(self.high)})"
+
+
+def number(value: float) -> str:
+    """In words for a reader: three digits are enough, and a thousand is no power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
 
 def deviations(confidence_percent: float) -> float:
     """Standard deviations on either side of the mean that hold so much of a normal distribution: 95 gives 1.96."""

@@ -10,9 +10,9 @@ from typing import Final
 
 from serinus_api.v1alpha1 import RolloutPhase as Phase
 from serinus_operator.decide.course import Course, Facts, first_percent, steps_ahead
-from serinus_operator.decide.gate import LOW_TRAFFIC, Answer
+from serinus_operator.decide.gate import Answer
 from serinus_operator.decide.plan import Plan
-from serinus_operator.decide.view import HOLDS, NO_STEP, View
+from serinus_operator.decide.view import HOLDS, NO_STEP, TOO_FEW_PODS, View
 
 Effect = Callable[[View], Course]
 ASKED = "serinus.dev/abort asked for it"
@@ -60,7 +60,7 @@ def _promoted_now(view: View) -> Course:
 def _without_verdict(view: View) -> str:
     """Why the step was passed although nothing could be said of the candidate; empty where something was."""
     ruling = view.ruling
-    return f"{LOW_TRAFFIC}: {ruling.message}" if ruling.answer is Answer.PASS and ruling.reason == LOW_TRAFFIC else ""
+    return f"{ruling.reason}: {ruling.message}" if ruling.answer is Answer.PASS and ruling.reason else ""
 
 
 def _flipped(view: View) -> Course:
@@ -82,13 +82,22 @@ def _stopped(view: View) -> Course:
 def _why(view: View) -> str:
     if view.abort_asked:
         return ASKED
-    return (
-        view.facts.failed or view.ruling.message or f"{HELD_FOR} {view.course.held_seconds:.0f} s: {view.course.held}"
-    )
+    return view.facts.failed or view.ruling.message
 
 
 def _held(view: View) -> Course:
     return replace(view.course, held=view.hold, held_seconds=0.0, message=_why_held(view))
+
+
+def _held_at_the_end(view: View) -> Course:
+    """Held behind the last step, with every request to come."""
+    return replace(_held(view), step_index=len(view.plan.steps), step_weight=NO_STEP.weight)
+
+
+def _given_up(view: View) -> Course:
+    course = view.course
+    seconds, why = (course.held_seconds, course.held) if course.held else (course.waited, TOO_FEW_PODS)
+    return replace(course, message=f"{HELD_FOR} {seconds:.0f} s: {why}")
 
 
 def _why_held(view: View) -> str:
@@ -150,6 +159,13 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         "it takes no steps, and its pods can take everything, or `Recreate` makes room for them",
         lambda v: v.may_take_over,
     ),
+    Transition(
+        P.PROVISIONING,
+        P.ABORTING,
+        "its pods have not come for `startupDeadlineSeconds` and `holdDeadlineSeconds`",
+        lambda v: v.never_comes,
+        _given_up,
+    ),
     *_stops(P.STEPPING),
     *_steps(P.STEPPING),
     Transition(P.STEPPING, P.HELD, "it cannot be judged, split or served", lambda v: bool(v.hold), _held),
@@ -160,11 +176,32 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         P.ABORTING,
         "held for `holdDeadlineSeconds`",
         lambda v: v.course.held_seconds >= v.plan.analysis.hold_deadline_seconds,
-        _stopped,
+        _given_up,
+    ),
+    Transition(
+        P.HELD,
+        P.PROMOTING,
+        "the reason is gone, and there was no step left",
+        lambda v: v.after_steps and not v.hold,
+        lambda v: replace(v.course, message=""),
     ),
     Transition(P.HELD, P.STEPPING, "the reason is gone", lambda v: not v.hold, lambda v: replace(v.course, message="")),
     *_stops(P.PROMOTING),
     Transition(P.PROMOTING, P.BAKING, "it takes every request", lambda v: v.taken_over, _flipped),
+    Transition(
+        P.PROMOTING,
+        P.HELD,
+        "it took steps, and cannot be split or served",
+        lambda v: bool(v.course.step_weight and v.hold),
+        _held_at_the_end,
+    ),
+    Transition(
+        P.PROMOTING,
+        P.ABORTING,
+        "it took no steps, and its pods have not come for `startupDeadlineSeconds` and `holdDeadlineSeconds`",
+        lambda v: v.at_once and v.never_comes,
+        _given_up,
+    ),
     Transition(P.BAKING, P.PROVISIONING, OTHER, lambda v: v.another_wanted and v.entered, _begun),
     Transition(P.BAKING, P.ABORTING, "it fails, or abort is asked", lambda v: v.bake_failed, _returned),
     Transition(
@@ -200,22 +237,32 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
 
 def advance(course: Course, facts: Facts, plan: Plan) -> Course:
     """The next course: time first, then the steps as they are now, then one transition or as much weight as may be."""
-    view = View(realigned(_aged(View(course, facts, plan)), plan), facts, plan)
-    for transition in TRANSITIONS:
-        if transition.source is view.course.phase and transition.when(view):
-            return _in_phase(transition.effect(view), transition.target)
-    return _stay(view)
+    view = viewed(course, facts, plan)
+    transition = due(view)
+    return _in_phase(transition.effect(view), transition.target) if transition else _stay(view)
+
+
+def viewed(course: Course, facts: Facts, plan: Plan) -> View:
+    """What the table is asked about."""
+    return View(realigned(_aged(View(course, facts, plan)), plan), facts, plan)
+
+
+def due(view: View) -> Transition | None:
+    """The line of the table that holds."""
+    lines = (line for line in TRANSITIONS if line.source is view.course.phase)
+    return next((line for line in lines if line.when(view)), None)
 
 
 def _in_phase(course: Course, phase: Phase) -> Course:
     if phase is Phase.HELD:
         return replace(course, phase=phase)
-    return replace(course, phase=phase, held="", held_seconds=0.0)
+    return replace(course, phase=phase, held="", held_seconds=0.0, waited=0.0)
 
 
 def _aged(view: View) -> Course:
     """The course with the time that has passed; at a weight that is not there yet no pause runs."""
-    course, passed = view.course, view.facts.passed
+    passed = view.facts.passed
+    course = replace(view.course, waited=view.course.waited + passed if view.on_its_way else 0.0)
     if course.phase is Phase.HELD:
         return replace(course, held_seconds=course.held_seconds + passed)
     baking = course.phase is Phase.BAKING and view.facts.entry == course.stable
@@ -233,14 +280,21 @@ def realigned(course: Course, plan: Plan) -> Course:
     if course.phase not in (Phase.STEPPING, Phase.HELD):
         return course
     index = course.step_index
-    if index < len(plan.steps) and plan.steps[index].weight == course.step_weight:
-        return course
+    ahead = index < len(plan.steps)
+    here = plan.steps[index] if ahead else NO_STEP
+    behind = course.phase is Phase.HELD or not plan.steps
+    if here.weight == course.step_weight and (ahead or behind):
+        return course  # in its step, or behind the last one, where nobody steps while there are others
     below = [place for place, step in enumerate(plan.steps) if step.weight <= course.weight]
     index = below[-1] if below else 0
     weight = plan.steps[index].weight if plan.steps else NO_STEP.weight
-    if (index, weight) == (course.step_index, course.step_weight):
-        return course  # no steps are left, since before: its time goes on
     return replace(course, step_index=index, step_weight=weight, elapsed=0.0)
+
+
+def _moved(view: View) -> Course:
+    """With as much of the weight that is aimed at as may be; a new one has time to come to be in force."""
+    course, weight = view.course, view.toward(view.aim)
+    return replace(course, weight=weight, waited=course.waited if weight == course.weight else 0.0)
 
 
 def _stay(view: View) -> Course:
@@ -248,12 +302,11 @@ def _stay(view: View) -> Course:
     course, facts = view.course, view.facts
     match course.phase:
         case Phase.STEPPING:
-            return replace(course, weight=view.toward(view.step.weight), message=view.ruling.message)
+            return replace(_moved(view), message=view.ruling.message)
         case Phase.HELD:
-            now = replace(course, held=view.hold, message=_why_held(view)) if view.hold else course
-            return replace(now, weight=view.toward(view.step.weight))
+            return replace(_moved(view), held=view.hold, message=_why_held(view))
         case Phase.PROMOTING if course.step_weight:
-            return replace(course, weight=view.toward(100))
+            return _moved(view)
         case Phase.ABORTING | Phase.SUPERSEDING:
             return replace(course, weight=view.toward(0))
         case Phase.BAKING if facts.entry == course.stable:

@@ -10,13 +10,20 @@ from serinus_operator.decide.plan import Plan, Step
 
 GATEWAY_UNAVAILABLE = "GatewayUnavailable"
 CANDIDATE_NOT_READY = "CandidateNotReady"
+TOO_FEW_PODS = "TooFewPods"
+WEIGHT_NOT_APPLIED = "WeightNotApplied"
 WEIGHT_NOT_VERIFIED = "WeightNotVerified"
 HOLDS = {
     GATEWAY_UNAVAILABLE: "nothing is ready that could split the requests",
     CANDIDATE_NOT_READY: "no pod of the candidate is ready",
+    TOO_FEW_PODS: "the pods that the next weight needs do not become ready: is there room, is there a quota",
+    WEIGHT_NOT_APPLIED: "not every gateway, or not the route's controller, has the weight in force",
     WEIGHT_NOT_VERIFIED: "the requests seen do not agree with the weight",
 }
+WAIT_SECONDS = 30.0
+"""So long a weight may be on its way, with nobody asking why."""
 NO_STEP = Step("", 100, 0)
+"""What comes after the last step: every request."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +73,73 @@ class View:
         """Whether it is the last one."""
         return self.course.step_index + 1 >= len(self.plan.steps)
 
+    @property
+    def aim(self) -> int:
+        """The weight that shall be in force."""
+        return NO_STEP.weight if self.course.phase is Phase.PROMOTING else self.step.weight
+
+    @property
+    def after_steps(self) -> bool:
+        """Whether no step is left, and only the promotion is to come. Steps that were all taken away leave one."""
+        passed = 0 < len(self.plan.steps) <= self.course.step_index
+        return passed and self.course.step_weight == NO_STEP.weight
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it is."""
+        return self.aim == self.course.weight == self.facts.applied
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is promoted without a weight, as soon as its pods are there."""
+        return self.course.phase is Phase.PROMOTING and not self.course.step_weight
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether time passes in which the weight, or before the first one the pods, should come to be in force."""
+        if self.course.phase is Phase.PROVISIONING or self.at_once:
+            return True
+        possible = bool(self.facts.side(self.course.candidate).ready) and (self.facts.splitter or not self.aim)
+        return possible and self.course.phase in (Phase.STEPPING, Phase.HELD, Phase.PROMOTING) and not self.in_force
+
+    @property
+    def never_comes(self) -> bool:
+        """Whether a candidate without its first pods is given up: it was waited for as for any hold."""
+        longest = self.facts.starts_within + self.plan.analysis.hold_deadline_seconds
+        return self.course.waited >= longest and not self.plan.recreates
+
+    @property
+    def lacking(self) -> str:
+        """What keeps the weight that is aimed at from being in force, where it has for long; empty: nothing.
+
+        What it is held for already lasts until it is mended, also for a process that did not see it begin.
+        """
+        facts, aim, weight = self.facts, self.aim, self.course.weight
+        if self.in_force:
+            return ""
+        receiver, part = (self.course.candidate, aim) if aim > weight else (self.course.stable, 100 - aim)
+        side = facts.side(receiver)
+        if aim != weight and side.holds < part:
+            return self._lasting(TOO_FEW_PODS, WAIT_SECONDS if side.stuck else max(WAIT_SECONDS, facts.starts_within))
+        under_way = aim != weight and facts.armed
+        return "" if under_way else self._lasting(WEIGHT_NOT_APPLIED, WAIT_SECONDS)
+
+    def _lasting(self, reason: str, seconds: float) -> str:
+        return reason if self.course.held == reason or self.course.waited >= seconds else ""
+
     @cached_property
     def hold(self) -> str:
         """Why the rollout should not go on; empty: it may."""
-        if not self.facts.splitter and self.step.weight:
+        if not self.facts.splitter and self.aim:
             return GATEWAY_UNAVAILABLE
         if not self.facts.side(self.course.candidate).ready:
             return CANDIDATE_NOT_READY
-        if self.ruling.answer is Answer.HOLD:
+        at_the_end = self.course.phase is Phase.PROMOTING or self.after_steps
+        if not at_the_end and self.ruling.answer is Answer.HOLD:
             return self.ruling.reason
-        reached = self.course.weight == self.step.weight == self.facts.applied
-        return WEIGHT_NOT_VERIFIED if reached and self.facts.verified is False else ""
+        if lacking := self.lacking:
+            return lacking
+        return WEIGHT_NOT_VERIFIED if self.in_force and self.facts.verified is False else ""
 
     @property
     def another_wanted(self) -> bool:

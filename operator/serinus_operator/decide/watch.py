@@ -10,9 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from serinus_api.v1alpha1 import RolloutPhase
-from serinus_operator.decide.analysis import COPIED, Judgement, fails_already, look, readable, window_ended
+from serinus_operator.decide.analysis import (
+    COPIED,
+    Gap,
+    Judgement,
+    Outcome,
+    fails_already,
+    look,
+    readable,
+    so_far,
+    window_ended,
+)
 from serinus_operator.decide.course import Course
-from serinus_operator.decide.gate import Evidence
+from serinus_operator.decide.gate import UNREAD, Evidence
 from serinus_operator.decide.plan import Analysis, Plan
 from serinus_operator.decide.windows import Ledger, Reading, after_promotion, next_step, next_window, record
 
@@ -60,6 +70,18 @@ def evidence_of(watch: Watch, course: Course, plan: Plan, now: float) -> Evidenc
         readable=readable(watch.ledger, ours, now) and (baking or readable(watch.ledger, theirs, now)),
         early=fails_already(analysis_of(course, plan), watch.ledger, ours, theirs) if course.elapsed >= pause else None,
     )
+
+
+def unjudged(watch: Watch, course: Course, plan: Plan, evidence: Evidence) -> tuple[Judgement, ...]:
+    """What there is to say of each metric as a step ends, or is held, without a verdict; none where a window has."""
+    analysis = analysis_of(course, plan)
+    if not evidence.readable:
+        unread = Judgement("", Outcome.INCONCLUSIVE, Gap.UNREACHABLE, message=UNREAD)
+        return tuple(replace(unread, metric=metric.name) for metric in analysis.metrics)
+    if evidence.verdicts:
+        return ()
+    looks = so_far(analysis, watch.ledger, *sides_of(course))
+    return tuple(one for one in looks if one.outcome is Outcome.INCONCLUSIVE)
 
 
 def analysis_of(course: Course, plan: Plan) -> Analysis:

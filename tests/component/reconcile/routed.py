@@ -1,12 +1,11 @@
 """Models behind a Gateway of the cluster's own: what the stories of their routes have in common."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import pytest
-from tests.component.reconcile.test_canary import canary, phase, weight
+from tests.component.reconcile.test_canary import canary, under_requests
 from tests.component.reconcile.zero import stage
 from tests.fakes.outside import INFRA, Outside, gateway, gateway_class
 from tests.fakes.plane import Plane
@@ -61,26 +60,8 @@ async def served(first_one: Manifest | None = None, **spec: Any) -> AsyncIterato
         world.apply(first_one or in_steps(**spec))
         first = await world.ready()
         await world.until(lambda: "iris" in outside.rules and plane.leads_to("iris") == {"pod"})
-        seen: list[tuple[str, int]] = []
-
-        def note(_: str, manifest: Manifest) -> None:
-            here = phase(world), weight(world)
-            if manifest["kind"] == "ModelDeployment" and here != (seen[-1] if seen else None):
-                seen.append(here)
-
-        async def ask() -> None:
-            while True:
-                sent.append(asyncio.ensure_future(outside.request()))
-                await asyncio.sleep(1 / PER_SECOND)
-
-        sent: list[asyncio.Future[bool]] = []
-        world.cluster.watchers.append(note)
-        asking = asyncio.ensure_future(ask())
-        try:
+        async with under_requests(world, outside.request, PER_SECOND) as seen:
             yield world, plane, outside, first, seen
-        finally:
-            asking.cancel()
-            await asyncio.gather(*sent, asking, return_exceptions=True)
         assert not plane.lost, plane.lost[:5]
 
 

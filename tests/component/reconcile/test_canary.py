@@ -1,7 +1,7 @@
 """A candidate in steps, on a cluster in memory: promoted when it is as good, taken back when it is not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,33 +47,42 @@ def size(world: World, revision: str) -> int:
 
 
 @asynccontextmanager
+async def under_requests(
+    world: World, request: Callable[[], Coroutine[Any, Any, bool]], per_second: float = 20.0
+) -> AsyncIterator[list[tuple[str, int]]]:
+    """Requests all the while; the phases and weights that the status goes through meanwhile."""
+    seen: list[tuple[str, int]] = []
+
+    def note(_: str, manifest: Manifest) -> None:
+        here = phase(world), weight(world)
+        if manifest["kind"] == "ModelDeployment" and here != (seen[-1] if seen else None):
+            seen.append(here)
+
+    async def ask() -> None:
+        while True:
+            sent.append(asyncio.ensure_future(request()))
+            await asyncio.sleep(1 / per_second)
+
+    sent: list[asyncio.Future[bool]] = []
+    world.cluster.watchers.append(note)
+    asking = asyncio.ensure_future(ask())
+    try:
+        yield seen
+    finally:
+        asking.cancel()
+        await asyncio.gather(*sent, asking, return_exceptions=True)
+
+
+@asynccontextmanager
 async def served(*, per_second: float = 20.0) -> AsyncIterator[tuple[World, Plane, str, list[tuple[str, int]]]]:
-    """A model with one revision, under requests; the phases and weights that the status goes through."""
+    """A model with one revision, under requests; none of them is lost."""
     async with stage() as (world, plane):
         world.apply(config_map("iris-model-2", b"model two"))
         world.apply(canary())
         first = await world.ready()
         await world.until(lambda: plane.leads_to("iris") == {"pod"})
-        seen: list[tuple[str, int]] = []
-
-        def note(_: str, manifest: Manifest) -> None:
-            here = phase(world), weight(world)
-            if manifest["kind"] == "ModelDeployment" and here != (seen[-1] if seen else None):
-                seen.append(here)
-
-        async def ask() -> None:
-            while True:
-                sent.append(asyncio.ensure_future(plane.request()))
-                await asyncio.sleep(1 / per_second)
-
-        sent: list[asyncio.Future[bool]] = []
-        world.cluster.watchers.append(note)
-        asking = asyncio.ensure_future(ask())
-        try:
+        async with under_requests(world, plane.request, per_second) as seen:
             yield world, plane, first, seen
-        finally:
-            asking.cancel()
-            await asyncio.gather(*sent, asking, return_exceptions=True)
         assert not plane.lost, plane.lost[:5]
 
 

@@ -85,10 +85,7 @@ async def play(kill: tuple[int, str] | None = None, *, bad: bool = False, scaled
         world.requests = 0
         world.apply(made(model=TWO))
         if kill:
-            world.kill_at = kill
-            await asyncio.wait_for(world.killed.wait(), 200)
-            world.kill_at = None
-            await world.restart(WITH_GATEWAYS)
+            await world.restart_killed(kill, WITH_GATEWAYS)
         await world.until(
             lambda: world.says("Stalled", "True", "RolledBack") if bad else world.status()["stableRevision"] == SECOND,
             within=300,

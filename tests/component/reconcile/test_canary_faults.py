@@ -150,3 +150,25 @@ async def test_third_revision_takes_the_place_of_the_second(place: str) -> None:
         await world.until(lambda: weight(world) == 5, within=120)
         assert world.status()["candidateRevision"] not in (first, second)
         assert world.status()["stableRevision"] == stable
+
+
+async def test_each_candidate_counts_its_own_rollouts() -> None:
+    async with served() as (world, _, _, _):
+
+        def tried() -> int:
+            return int(world.status()["rollout"]["attempt"])
+
+        world.apply(canary(model=TWO))
+        for number in (1, 2):
+            await world.until(lambda: phase(world) == "Stepping", within=200)
+            assert tried() == number
+            world.annotate(abort=f"{number}")
+            await world.until(lambda: phase(world) == "Aborted", within=60)
+            world.annotate(retry=f"{number}")
+        await world.until(lambda: phase(world) == "Stepping", within=200)
+        world.annotate(abort="3")
+        await world.until(lambda: phase(world) == "Aborted", within=60)
+        world.apply(config_map("iris-model-3", b"model three"))
+        world.apply(canary(model=THREE))
+        await world.until(lambda: phase(world) == "Stepping", within=200)
+        assert tried() == 1

@@ -28,6 +28,7 @@ SCALING: dict[str, Any] = {
 }
 REQUESTS = {"resources": {"requests": {"cpu": "500m"}}}
 HPA: dict[str, Any] = {"engine": "HPA", "metrics": [{"type": "CPUUtilization", "target": 80}]}
+HALF: dict[str, Any] = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
 PER_SECOND = 18.0
 SECONDS = 0.2
 """So 3.6 requests are under way at once, and a pod bears one."""
@@ -120,6 +121,15 @@ async def busy(first: Manifest | None = None, *, pods: int = 4, per_second: floa
             asking.cancel()
             await asyncio.gather(*sent, asking, return_exceptions=True)
         assert not plane.lost, plane.lost[:5]
+
+
+@asynccontextmanager
+async def halved() -> AsyncIterator[Scene]:
+    """The scene where the candidate has got half of the requests, and stays there."""
+    async with busy(scaled(rollout=HALF)) as scene:
+        scene.world.apply(scaled(model=TWO, rollout=HALF))
+        await scene.world.until(lambda: weight(scene.world) == 50, within=120)
+        yield scene
 
 
 async def test_each_weight_comes_after_the_pods_for_it() -> None:
@@ -216,11 +226,8 @@ async def test_way_back_does_not_wait_for_room_that_the_candidate_has_itself() -
 
 
 async def test_a_rise_in_mid_step_reaches_both() -> None:
-    half = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
-    async with busy(scaled(rollout=half)) as scene:
+    async with halved() as scene:
         world, plane = scene.world, scene.plane
-        world.apply(scaled(model=TWO, rollout=half))
-        await world.until(lambda: weight(world) == 50, within=120)
         plane.seconds = {scene.first: 4 * SECONDS, SECOND: 4 * SECONDS}
         await world.until(lambda: min(size(world, scene.first), size(world, SECOND)) >= 8, within=60)
         assert max(scene.largest.values()) <= SCALING["maxReplicas"]
@@ -243,11 +250,8 @@ async def test_blue_and_green_have_their_full_size_before_the_flip() -> None:
 
 
 async def test_restart_in_mid_step_shrinks_neither_side_and_moves_no_weight_back() -> None:
-    half = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
-    async with busy(scaled(rollout=half)) as scene:
+    async with halved() as scene:
         world = scene.world
-        world.apply(scaled(model=TWO, rollout=half))
-        await world.until(lambda: weight(world) == 50, within=120)
         await world.advance(40)
         before = {name: size(world, name) for name in (scene.first, SECOND)}
         whole = world.status()["scaling"]["desiredReplicas"]
@@ -267,11 +271,8 @@ async def test_restart_in_mid_step_shrinks_neither_side_and_moves_no_weight_back
 
 
 async def test_pods_that_do_not_tell_their_load_hold_the_sizes_and_not_the_way_back() -> None:
-    half = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
-    async with busy(scaled(rollout=half)) as scene:
+    async with halved() as scene:
         world, plane = scene.world, scene.plane
-        world.apply(scaled(model=TWO, rollout=half))
-        await world.until(lambda: weight(world) == 50, within=120)
         await world.until(lambda: size(world, scene.first) <= 3, within=60)
         plane.doubt = True
         await world.until(lambda: world.says("ScalingActive", "False", "MetricsUnavailable"), within=60)
@@ -281,19 +282,16 @@ async def test_pods_that_do_not_tell_their_load_hold_the_sizes_and_not_the_way_b
 
 
 async def test_field_that_is_not_supported_in_mid_step_shrinks_nothing() -> None:
-    half = {"steps": [{"weight": 50, "pauseSeconds": 600}]}
-    async with busy(scaled(rollout=half)) as scene:
+    async with halved() as scene:
         world = scene.world
-        world.apply(scaled(model=TWO, rollout=half))
-        await world.until(lambda: weight(world) == 50, within=120)
         await world.advance(30)
         before = {name: size(world, name) for name in (scene.first, SECOND)}
-        world.apply(scaled(model=TWO, rollout=half, scaling=HPA))
+        world.apply(scaled(model=TWO, rollout=HALF, scaling=HPA))
         await world.advance(60)
         assert {name: size(world, name) for name in before} == before
         assert weight(world) == 50
         assert "HorizontalPodAutoscaler" not in {name.split()[0] for name in world.children()}
-        world.apply(scaled(model=TWO, rollout=half))
+        world.apply(scaled(model=TWO, rollout=HALF))
         world.annotate(promote="full/1")
         assert await world.ready(within=200) == SECOND
 

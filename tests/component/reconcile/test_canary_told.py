@@ -1,13 +1,15 @@
 """What a rollout tells: each happening is one Event and one count, whoever is killed meanwhile."""
 
+import re
 from collections import Counter
 from typing import Any
 
 from prometheus_client import generate_latest
-from tests.component.reconcile.test_canary import TWO, canary, phase, served, weight
+from tests.component.reconcile.test_canary import ROLLOUT, TWO, canary, phase, served, weight
 from tests.component.reconcile.zero import WITH_GATEWAYS
 from tests.fakes.world import NAMESPACE, World
 
+from serinus_operator.decide.gate import UNREAD
 from serinus_operator.main import rollouts_of
 
 
@@ -126,3 +128,30 @@ async def test_step_that_is_passed_without_a_verdict_is_told_as_low_traffic() ->
             f"step 3 of 3: {second} is to get 50 %; the step before is passed, {few}",
         ]
         assert not events(world, "AnalysisPass", "AnalysisFail")
+        looks = events(world, "AnalysisInconclusive")
+        assert [(look["type"], look["count"]) for look in looks] == [("Normal", 1)] * 3, "once for each step"
+        words = re.compile(rf"errors of {second}: Inconclusive, no value over (\d+) requests: \1 of 20 requests")
+        assert all(words.fullmatch(look["message"]) for look in looks)
+        key = f'metric="errors",name="iris",namespace="{NAMESPACE}",result="Inconclusive"'
+        assert f"serinus_rollout_verdicts_total{{{key}}} 3.0" in metrics(world)
+
+
+async def test_hold_for_too_few_requests_tells_the_look_that_found_them_too_few() -> None:
+    async with served(per_second=0.01) as (world, _, _, _):
+        few = {**ROLLOUT["analysis"], "onTooFewRequests": "Hold"}
+        world.apply(canary(model=TWO, rollout={"analysis": few}))
+        await world.until(lambda: phase(world) == "Held", within=2000)
+        await world.advance(300)
+        (look,) = events(world, "AnalysisInconclusive")
+        assert look["count"] == 1
+
+
+async def test_hold_for_pods_that_cannot_be_asked_tells_that_nothing_is_known() -> None:
+    async with served() as (world, _, _, _):
+        world.apply(canary(model=TWO))
+        await world.until(lambda: weight(world) == 5, within=200)
+        world.page = lambda pod: None
+        await world.until(lambda: phase(world) == "Held", within=200)
+        await world.until(lambda: bool(events(world, "AnalysisInconclusive")))
+        (look,) = events(world, "AnalysisInconclusive")
+        assert look["message"].endswith(f": {UNREAD}")

@@ -183,10 +183,7 @@ async def play(kill: tuple[int, str] | None, *, bad: bool) -> tuple[list[str], l
         world.requests = 0
         world.apply(recreated(model=TWO))
         if kill:
-            world.kill_at = kill
-            await asyncio.wait_for(world.killed.wait(), 200)
-            world.kill_at = None
-            await world.restart(WITH_GATEWAYS)
+            await world.restart_killed(kill, WITH_GATEWAYS)
         await world.until(
             lambda: world.says("Stalled", "True", "RolledBack") if bad else world.status()["stableRevision"] != first,
             within=200,

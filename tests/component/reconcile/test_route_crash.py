@@ -38,10 +38,7 @@ async def play(kill: tuple[int, str] | None = None, *, bad: bool = False) -> End
         world.requests = 0
         world.apply(in_steps(rollout=rollout, model=TWO))
         if kill:
-            world.kill_at = kill
-            await asyncio.wait_for(world.killed.wait(), 200)
-            world.kill_at = None
-            await world.restart()
+            await world.restart_killed(kill)
         await world.until(
             lambda: world.says("Stalled", "True", "RolledBack") if bad else world.status()["stableRevision"] == SECOND,
             within=300,

@@ -118,12 +118,12 @@ class World:
         (self.folder / f"grants-{release.namespace}.json").write_text(json.dumps(rules))
 
     def own_release(
-        self, namespace: str, *, replicas: int = 1, gateways: int = 0, admission_policy: bool = False
+        self, namespace: str, beside: str = "", *, replicas: int = 1, gateways: int = 0, admission_policy: bool = False
     ) -> Release:
-        """A release whose operator lives in `namespace` and watches nothing else."""
+        """A release whose operator lives in `namespace` and watches nothing else but the one `beside` it, if any."""
         release = self.release("serinus", namespace)
         self.releases.append(release)
-        watch = (namespace,)
+        watch = (namespace, beside) if beside else (namespace,)
         release.install(
             values(
                 self.images,

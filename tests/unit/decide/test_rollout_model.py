@@ -1,17 +1,28 @@
 """The rollout machine against a cluster made up by hypothesis: crashes, lost events, edits, flapping pods, no metrics.
 
-The status is written first and the cluster after it, write by write; a crash may come between any two. Of the
-invariants of any rollout, whatever happens, these are the machine's: weights (I1), stable's pods (I2), one candidate
-(I3), an end when all heals (I7), and that what was taken back stays so (I8). Sizes, conditions, specs, names and the
-writes of a quiet model (I4 to I6, I9, I10) are watched by `tests/fakes/invariants.py` in the stories of
-`tests/component`, and on the cluster by `tests/e2e/harness/invariants.py`. Wall time is no input of the machine.
-`SERINUS_FULL=1` tries 10,000 sequences.
+The status is written first and the cluster after it, write by write; a crash may come between any two. After every
+move:
+
+    I1   weights: 0 to 100, never for a candidate that cannot carry them
+    I2   stable's pods: enough for what it serves, on the way up and on the way back
+    I3   one revision beside the stable one
+    I4   sizes: none above the whole demand
+    I5   no look takes back what the one before has done with the same facts
+    I7   once all heals it comes to rest, and writes nothing; while nothing does, it is given up in the end
+    I8   what was taken back stays so until somebody asks
+    I9   only revisions of this very rollout have pods, the entry or a weight
+
+Specs, owners and secrets (I6, the rest of I9, I10) are no matter of a pure machine: `tests/fakes/invariants.py` watches
+them in the stories of `tests/component`, and `tests/e2e/harness/invariants.py` on the cluster. Wall time is none of
+its inputs either; tests/chaos/test_clock.py sets the clock of a real operator.
+
+`SERINUS_SEED` repeats a run, `SERINUS_FULL=1` tries 10,000 sequences.
 """
 
 import os
 from dataclasses import replace
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -26,7 +37,8 @@ from serinus_operator.decide.transitions import advance
 
 GOOD = Evidence((Judgement("errors", Outcome.PASS, samples=500),))
 BAD = Evidence((Judgement("errors", Outcome.FAIL, samples=500, failures=2, message="above max 10"),))
-EVIDENCE = {"good": GOOD, "bad": BAD, "none": Evidence(), "unreadable": Evidence(readable=False)}
+EARLY = Evidence((), early=Judgement("errors", Outcome.FAIL, samples=30, message="above max 10"))
+EVIDENCE = {"good": GOOD, "bad": BAD, "none": Evidence(), "unreadable": Evidence(readable=False), "early": EARLY}
 WATCHED = (Phase.STEPPING, Phase.HELD, Phase.BAKING)
 REVISIONS = ("v1", "v2", "v3")
 PLANS = tuple(
@@ -42,6 +54,9 @@ PLANS = tuple(
     )
 )
 UNTIL_SETTLED = 400
+LOOKS_IN_HOURS = 60
+ENDS = (Phase.STABLE, Phase.BAKING, Phase.ABORTING, Phase.ABORTED, Phase.SUPERSEDING)
+"""Where a rollout may stay: in the end, and where requests or old connections are still waited for."""
 DEADLINE = 300
 """Seconds that a candidate has which starts in stable's place."""
 
@@ -55,7 +70,14 @@ class Cluster:
         self.sizes: dict[str, int] = {}
         self.holds: dict[str, int] = {}
         self.broken: set[str] = set()
+        self.full: set[str] = set()
+        """There is no room for another pod of these."""
+        self.asked = 0
+        """The weight that was written."""
         self.weight = 0
+        """The weight that is in force."""
+        self.late = False
+        """What splits has not heard of what was written."""
         self.entry: str | None = None
         self.splitter = True
         self.still = 0
@@ -70,31 +92,45 @@ class Cluster:
             if self.sizes[name] > intent.sizes.get(name, 0)
         ]
         entry = [("entry", intent.entry, 0)] if intent.entry != self.entry else []
-        weight = [("weight", None, intent.weight)] if intent.weight != self.weight else []
+        weight = [("weight", None, intent.weight)] if intent.weight != self.asked else []
         return [*grown, *entry, *weight, *shrunk]
+
+    def lacks(self, name: str) -> bool:
+        """Whether there is no room for what is asked."""
+        return name in self.full and self.holds[name] < self.sizes.get(name, 0)
 
     def write(self, kind: str, name: str | None, number: int) -> None:
         """One write."""
         if kind == "size":
             assert self.spare or number or name != self.entry, "pods taken away from under the entry"
-            assert name == self.entry or number >= self.weight, "pods taken away from under their requests"
+            answering = min(self.weight, self.holds.get(name or "", 0))
+            assert name == self.entry or number >= answering, "pods taken away from under their requests"
             self.sizes[name or ""] = number
             self.holds[name or ""] = min(self.holds.get(name or "", 0), number)
         elif kind == "entry":
             self.entry = name
         else:
-            self.weight, self.still = number, 0
+            self.asked = number
+            self.heard()
+
+    def heard(self) -> None:
+        """What splits, where there is anything, takes what was written, unless it is late."""
+        if self.splitter and not self.late and self.weight != self.asked:
+            self.weight, self.still = self.asked, 0
 
     def tick(self) -> None:
         """Pods that are asked for start; requests go where the weight says."""
+        self.heard()
         for name, size in self.sizes.items():
             others = [other for other in self.holds if other != name and self.holds[other]]
             crowded = self.spare and not self.holds.get(name) and any(others)
-            self.holds[name] = 0 if name in self.broken or crowded else size
+            there = self.holds.get(name, 0)
+            self.holds[name] = 0 if name in self.broken or crowded else min(size, there) if name in self.full else size
         self.sizes = {name: size for name, size in self.sizes.items() if size}
         self.still = self.still + 1 if not self.weight else 0
 
 
+@seed(int(os.environ["SERINUS_SEED"]))
 class Rollouts(RuleBasedStateMachine):
     """Moves of the world, and of the operator in it."""
 
@@ -108,6 +144,11 @@ class Rollouts(RuleBasedStateMachine):
         self.wanted: str | None = "v1"
         self.evidence = GOOD
         self.verified: bool | None = None
+        self.failed = ""
+        self.known = True
+        """Whether it is known which weight is in force, and the split knows the candidate."""
+        self.used = False
+        """Somebody still asks the previous revision directly."""
         self.nonces = {"promote": "", "abort": "", "retry": ""}
         self.count = 0
         self.unseen = 0.0
@@ -125,14 +166,16 @@ class Rollouts(RuleBasedStateMachine):
         holds = self.cluster.holds
         return Facts(
             wanted=self.wanted,
-            sides={name: Side(-(-held // 25), held) for name, held in holds.items()},
-            applied=self.cluster.weight if self.cluster.splitter else 0,
+            sides={name: Side(-(-held // 25), held, stuck=self.cluster.lacks(name)) for name, held in holds.items()},
+            applied=(self.cluster.weight if self.cluster.splitter else 0) if self.known else None,
+            armed=self.known,
+            previous_quiet=not self.used,
             verified=self.verified if self.cluster.weight else None,
             splitter=self.cluster.splitter,
             quiet=self.cluster.still >= 2 or not self.cluster.splitter,
             entry=self.cluster.entry,
             covered=self.cluster.splitter,
-            failed=f"CandidateNotReady: not within {DEADLINE} s" if self.overdue() else "",
+            failed=f"CandidateNotReady: not within {DEADLINE} s" if self.overdue() else self.failed,
             shortcut=self.wanted in self.served,
             evidence=self.evidence,
             passed=self.unseen,
@@ -157,7 +200,7 @@ class Rollouts(RuleBasedStateMachine):
             return
         self.wanted = wanted
 
-    @rule(plan=st.sampled_from(PLANS[:5]))
+    @rule(plan=st.sampled_from(PLANS[:6]))
     @precondition(lambda self: self.plan.steps)
     def steps_are_edited(self, plan: Plan) -> None:
         self.plan = plan
@@ -169,13 +212,28 @@ class Rollouts(RuleBasedStateMachine):
         if name in self.cluster.broken:
             self.cluster.holds[name] = 0
 
+    @rule(name=st.sampled_from(REVISIONS))
+    def room_is_taken_or_given(self, name: str) -> None:
+        self.cluster.full ^= {name}
+
+    @rule(failed=st.sampled_from(["", "CrashLoop: exit code 1", "OutOfMemory: at its limit"]))
+    def candidate_breaks_or_not(self, failed: str) -> None:
+        self.failed = failed
+
+    @rule(late=st.booleans(), known=st.booleans(), used=st.booleans())
+    def others_are_slow(self, late: bool, known: bool, used: bool) -> None:
+        """What splits hears late of a weight, or does not say which one it has; old connections are used."""
+        self.cluster.late, self.known, self.used = late, known, used
+
     @rule(evidence=st.sampled_from(sorted(EVIDENCE)), verified=st.sampled_from([True, False, None]))
     def metrics_say(self, evidence: str, verified: bool | None) -> None:
         self.evidence, self.verified = EVIDENCE[evidence], verified
 
     @rule()
     def gateway_goes_or_comes(self) -> None:
+        """With the last one its weight is gone; one that comes has to be told."""
         self.cluster.splitter = not self.cluster.splitter
+        self.cluster.weight = 0
 
     @rule(percent=st.sampled_from([10, 50, 90]))
     def demand_rises(self, percent: int) -> None:
@@ -223,6 +281,10 @@ class Rollouts(RuleBasedStateMachine):
     def check_move(self, before: Course, after: Course, seen: Facts) -> None:
         self.check_weight(before, after, seen)
         self.check_roles(before, after, seen)
+        again = advance(after, replace(seen, passed=0.0), self.plan)
+        told = self.edited or after.promoted != before.promoted
+        places = [(one.phase, one.candidate, one.step_index) for one in (before, after, again)]
+        assert told or places[0] == places[1] or places[2] != places[0], "I5: taken back at once"
         moved_on = after.phase is not before.phase or after.step_index != before.step_index
         if before.phase in WATCHED[:2] and after.phase in (*WATCHED[:2], Phase.PROMOTING) and moved_on:
             self.check_step(before, after, seen)
@@ -237,7 +299,8 @@ class Rollouts(RuleBasedStateMachine):
         if after.weight > before.weight:
             assert candidate.holds >= after.weight, "I1: weight for a candidate that cannot carry it"
         free = after.stable != before.stable or after.phase is Phase.BAKING
-        if after.weight < before.weight and not free and candidate.ready and seen.splitter:
+        given_up = after.phase in (Phase.ABORTING, Phase.SUPERSEDING) and stable.ready and stable.stuck
+        if after.weight < before.weight and not (free or given_up) and candidate.ready and seen.splitter:
             assert stable.holds >= 100 - after.weight, "I2: requests back to a stable that cannot carry them"
 
     def check_roles(self, before: Course, after: Course, seen: Facts) -> None:
@@ -249,7 +312,8 @@ class Rollouts(RuleBasedStateMachine):
             if after.phase is Phase.BAKING and not before.step_weight:
                 assert seen.side(after.stable).holds == 100, "promoted before it could take every request"
         elif after.candidate not in (None, before.candidate):
-            assert seen.applied == after.weight == 0, "B10: a third revision before stable has every request again"
+            given = self.cluster.weight if seen.splitter else 0
+            assert given == after.weight == 0, "B10: a third revision before stable has every request again"
         if before.phase is Phase.ABORTED is not after.phase and seen.wanted == before.candidate:
             assert after.retried != before.retried, "I8: aborted stays aborted"
 
@@ -259,6 +323,8 @@ class Rollouts(RuleBasedStateMachine):
         if asked or self.edited or back_and_forth:
             return
         self.since_step = 0.0
+        if before.step_index >= len(self.plan.steps):
+            return  # held behind the last step, which had been passed before
         step = self.plan.steps[before.step_index]
         assert seen.verified is not False, "no step on a weight that is not the one asked for"
         assert not step.manual, "a manual step passes by promote alone"
@@ -267,7 +333,9 @@ class Rollouts(RuleBasedStateMachine):
 
     def check_intent(self, intent: Intent, after: Course, seen: Facts) -> None:
         assert len(intent.sizes) <= 2, "I3: at most one revision beside the stable one"
-        assert all(0 < size <= 100 for size in intent.sizes.values()), "a size is a share of the whole"
+        assert all(0 < size <= 100 for size in intent.sizes.values()), "I4: a size is a share of the whole"
+        ours = {after.stable, after.candidate, after.previous}
+        assert {*intent.sizes, intent.entry, intent.candidate} <= ours | {None}, "I9: pods of somebody else"
         assert 0 <= intent.weight <= 100, "I1"
         spared = self.plan.strategy == "Recreate" and after.phase is Phase.PROMOTING
         if after.stable and not spared:
@@ -280,6 +348,9 @@ class Rollouts(RuleBasedStateMachine):
     def everything_heals(self) -> None:
         """I7: it comes to rest where the spec says, or aborted, and then writes nothing."""
         self.cluster.broken.clear()
+        self.cluster.full.clear()
+        self.cluster.late, self.known, self.used, self.failed = False, True, False, ""
+        self.cluster.heard()
         self.cluster.splitter, self.evidence, self.verified = True, GOOD, None
         self.wanted = self.wanted or "v3"
         manual = any(step.manual for step in self.plan.steps)
@@ -295,6 +366,17 @@ class Rollouts(RuleBasedStateMachine):
         assert self.course.stable == self.wanted or self.course.candidate == self.wanted
         assert self.cluster.sizes == {self.course.stable: 100} or self.course.stable is None
         assert self.cluster.weight == 0
+
+    @rule()
+    def nothing_changes_for_hours(self) -> None:
+        """A rollout that cannot go on is held, and no hold is for ever; nor does it go to and fro."""
+        self.stale = None
+        for _ in range(LOOKS_IN_HOURS):
+            self.looks(8)
+            self.time_passes(300)
+        step = self.plan.steps[self.course.step_index : self.course.step_index + 1]
+        asks = self.course.phase is Phase.STEPPING and bool(step) and step[0].manual
+        assert self.course.phase in ENDS or asks or self.plan.recreates, self.course
 
     def at_rest(self) -> bool:
         seen = replace(self.facts(), passed=30.0)

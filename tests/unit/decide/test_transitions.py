@@ -1,183 +1,14 @@
-"""The table of transitions: each line once, what is not in it, and how the weight moves between them."""
+"""What the rollout machine does beside its table: weights, sizes, pauses, holds, edits."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from tests.unit.decide.courses import BAD, FULL, NONE, PLAN, P, course, facts, plan, stepping
 
-from serinus_api.v1alpha1 import RolloutPhase as Phase
-from serinus_api.v1alpha1 import RolloutSpec
 from serinus_operator.decide.analysis import Judgement, Outcome
 from serinus_operator.decide.course import Course, Facts, Side, intent_of
 from serinus_operator.decide.gate import Evidence
-from serinus_operator.decide.plan import Plan, plan_of
-from serinus_operator.decide.transitions import TRANSITIONS, advance, realigned
-
-P = Phase
-FULL, NONE = Side(4, 100), Side()
-GOOD = Evidence((Judgement("errors", Outcome.PASS, samples=500),))
-BAD = Evidence((Judgement("errors", Outcome.FAIL, samples=500, failures=2, message="above max 10"),))
-PLAN = plan_of(RolloutSpec())
-LAST = {"step_index": 2, "step_weight": 50, "weight": 50}
-
-
-def plan(**spec: Any) -> Plan:
-    return plan_of(RolloutSpec.model_validate(spec))
-
-
-def course(phase: Phase, **more: Any) -> Course:
-    known: dict[str, Any] = {"stable": "v1", "candidate": "v2", "phase": phase, "attempt": 1}
-    if phase in (P.STEPPING, P.HELD):
-        known |= {"step_index": 0, "step_weight": 5, "weight": 5}
-    if phase is P.PROMOTING:
-        known |= {**LAST, "weight": 100}
-    if phase is P.BAKING:
-        known |= {"stable": "v2", "candidate": None, "previous": "v1"}
-    return Course(**(known | more))
-
-
-def facts(**more: Any) -> Facts:
-    known: dict[str, Any] = {"wanted": "v2", "sides": {"v1": FULL, "v2": FULL}, "entry": "v1", "evidence": GOOD}
-    return Facts(**(known | more))
-
-
-def stepping(**more: Any) -> Facts:
-    return facts(**{"applied": 5, **more})
-
-
-TABLE = [
-    pytest.param(
-        course(P.STABLE, candidate=None), facts(), P.PROVISIONING, id="a new revision begins to be provisioned"
-    ),
-    pytest.param(course(P.STABLE), facts(wanted="v1"), P.STABLE, id="the stable revision itself begins nothing"),
-    pytest.param(course(P.STABLE), facts(wanted=None), P.STABLE, id="nor does a spec that is still being tried"),
-    pytest.param(course(P.PROVISIONING), facts(), P.STEPPING, id="a candidate with its pods takes its first step"),
-    pytest.param(
-        course(P.PROVISIONING), facts(sides={"v1": FULL, "v2": NONE}), P.PROVISIONING, id="one without pods waits"
-    ),
-    pytest.param(course(P.PROVISIONING), facts(shortcut=True), P.PROMOTING, id="yesterday's revision takes no steps"),
-    pytest.param(course(P.PROVISIONING, stable=None), facts(), P.PROMOTING, id="nor does the first revision ever"),
-    pytest.param(course(P.PROVISIONING), facts(splitter=False), P.STEPPING, id="without a gateway it is held there"),
-    pytest.param(course(P.PROVISIONING), facts(failed="CrashLoop"), P.ABORTING, id="one that cannot start is aborted"),
-    pytest.param(course(P.STEPPING), stepping(passed=30), P.STEPPING, id="a pause is waited for"),
-    pytest.param(course(P.STEPPING, elapsed=60), stepping(), P.STEPPING, id="a passed step leads to the next"),
-    pytest.param(course(P.STEPPING, **LAST, elapsed=120), facts(applied=50), P.PROMOTING, id="the last to promotion"),
-    pytest.param(course(P.STEPPING), stepping(evidence=BAD), P.ABORTING, id="a failed analysis aborts"),
-    pytest.param(course(P.STEPPING), stepping(evidence=BAD, verified=False), P.ABORTING, id="verified or not"),
-    pytest.param(course(P.STEPPING), stepping(abort="n1"), P.ABORTING, id="abort aborts"),
-    pytest.param(course(P.STEPPING, aborted="n1"), stepping(abort="n1"), P.STEPPING, id="the same abort not twice"),
-    pytest.param(course(P.STEPPING), stepping(promote="n1"), P.STEPPING, id="promote passes one step"),
-    pytest.param(course(P.STEPPING), stepping(promote="full/n1"), P.PROMOTING, id="full/ passes all of them"),
-    pytest.param(course(P.STEPPING), stepping(splitter=False), P.HELD, id="no gateway holds"),
-    pytest.param(
-        course(P.STEPPING), stepping(sides={"v1": FULL, "v2": NONE}), P.HELD, id="a candidate without pods is held"
-    ),
-    pytest.param(
-        course(P.STEPPING), stepping(evidence=Evidence(readable=False)), P.HELD, id="metrics out of reach hold"
-    ),
-    pytest.param(course(P.STEPPING, elapsed=60), stepping(verified=False), P.HELD, id="a weight not seen holds"),
-    pytest.param(course(P.STEPPING), stepping(wanted="v3"), P.SUPERSEDING, id="a third revision supersedes"),
-    pytest.param(course(P.STEPPING), stepping(wanted=None), P.SUPERSEDING, id="also while it is being tried"),
-    pytest.param(course(P.HELD), stepping(), P.STEPPING, id="a hold ends by itself"),
-    pytest.param(course(P.HELD), stepping(evidence=BAD), P.ABORTING, id="what fails while held is aborted"),
-    pytest.param(course(P.HELD), stepping(promote="n1"), P.STEPPING, id="promote passes a held step"),
-    pytest.param(course(P.HELD), stepping(promote="full/n1"), P.PROMOTING, id="and full/ all of them"),
-    pytest.param(
-        course(P.HELD, held_seconds=3599), stepping(splitter=False, passed=1), P.ABORTING, id="a long hold aborts"
-    ),
-    pytest.param(course(P.PROMOTING), facts(applied=100), P.BAKING, id="all requests at the candidate: it is stable"),
-    pytest.param(course(P.PROMOTING), facts(applied=50), P.PROMOTING, id="not before they are"),
-    pytest.param(course(P.PROMOTING), facts(wanted="v1"), P.SUPERSEDING, id="a revert while promoting goes back"),
-    pytest.param(course(P.BAKING, elapsed=300), facts(entry="v2"), P.STABLE, id="a bake ends"),
-    pytest.param(
-        course(P.BAKING, elapsed=300),
-        facts(entry="v2", previous_quiet=False),
-        P.BAKING,
-        id="not while somebody still uses the old pods",
-    ),
-    pytest.param(course(P.BAKING), facts(entry="v2", evidence=BAD), P.ABORTING, id="a failing bake goes back"),
-    pytest.param(
-        course(P.BAKING),
-        facts(entry="v2", evidence=BAD, sides={"v2": FULL, "v1": Side(2, 60)}),
-        P.BAKING,
-        id="but not to a revision that cannot take everything",
-    ),
-    pytest.param(
-        course(P.BAKING),
-        facts(entry="v2", evidence=BAD, sides={"v2": Side(2, 60), "v1": Side(2, 60)}),
-        P.ABORTING,
-        id="unless the failing one cannot either",
-    ),
-    pytest.param(
-        course(P.BAKING),
-        facts(entry="v2", evidence=BAD, sides={"v2": FULL, "v1": Side(2, 60, stuck=True)}),
-        P.ABORTING,
-        id="or it has the room that the old one needs",
-    ),
-    pytest.param(
-        course(P.BAKING),
-        facts(entry="v2", evidence=BAD, sides={"v2": NONE, "v1": NONE}),
-        P.BAKING,
-        id="and never to nobody",
-    ),
-    pytest.param(course(P.BAKING), facts(entry="v2", wanted="v3"), P.PROVISIONING, id="a third one ends a bake"),
-    pytest.param(course(P.BAKING), facts(entry="v2", wanted=None), P.STABLE, id="or one that is still to be tried"),
-    pytest.param(
-        course(P.BAKING),
-        facts(entry="v2", wanted=None, previous_quiet=False),
-        P.BAKING,
-        id="but not while somebody uses the old pods",
-    ),
-    pytest.param(course(P.BAKING), facts(entry="v2", failed="CrashLoop: x"), P.ABORTING, id="a crash ends a bake too"),
-    pytest.param(
-        course(P.BAKING, candidate="v2", weight=100),
-        facts(applied=100, wanted="v3"),
-        P.BAKING,
-        id="but not before the entry leads to the second one",
-    ),
-    pytest.param(course(P.ABORTING), facts(entry="v2"), P.ABORTING, id="an abort waits for the entry"),
-    pytest.param(course(P.ABORTING), facts(), P.ABORTED, id="an abort ends when nothing arrives"),
-    pytest.param(course(P.ABORTING), facts(quiet=False), P.ABORTING, id="and not before"),
-    pytest.param(course(P.ABORTED), facts(), P.ABORTED, id="aborted stays aborted"),
-    pytest.param(course(P.ABORTED), facts(retry="n1"), P.PROVISIONING, id="until retry is asked"),
-    pytest.param(course(P.ABORTED, retried="n1"), facts(retry="n1"), P.ABORTED, id="anew"),
-    pytest.param(course(P.ABORTED), facts(wanted="v3"), P.PROVISIONING, id="or another revision is wanted"),
-    pytest.param(course(P.ABORTED), facts(wanted="v1"), P.STABLE, id="or the spec is reverted"),
-    pytest.param(course(P.SUPERSEDING), facts(wanted="v3"), P.PROVISIONING, id="superseded: the third one's turn"),
-    pytest.param(
-        course(P.SUPERSEDING), facts(wanted="v3", applied=5), P.SUPERSEDING, id="after the second's weight is 0"
-    ),
-    pytest.param(course(P.SUPERSEDING), facts(wanted="v1"), P.STABLE, id="superseded by the stable one: done"),
-]
-
-
-@pytest.mark.parametrize(("before", "seen", "phase"), TABLE)
-def test_transition(before: Course, seen: Facts, phase: Phase) -> None:
-    assert advance(before, seen, PLAN).phase is phase
-
-
-def test_every_line_of_the_table_is_tried() -> None:
-    moved = set()
-    for row in TABLE:
-        before, after = row.values[0], row.values[2]
-        moved.add((before.phase, after))
-    missing = {(t.source, t.target) for t in TRANSITIONS} - moved
-    ends = {(P.PROVISIONING, P.SUPERSEDING), (P.HELD, P.SUPERSEDING), (P.PROMOTING, P.ABORTING)}
-    assert missing == ends, "which test_what_ends_any_rollout tries"
-
-
-@pytest.mark.parametrize("source", [P.PROVISIONING, P.STEPPING, P.HELD, P.PROMOTING])
-@pytest.mark.parametrize(
-    ("seen", "target"),
-    [
-        ({"wanted": "v3"}, P.SUPERSEDING),
-        ({"abort": "n1"}, P.ABORTING),
-        ({"failed": "CrashLoop: exit code 1"}, P.ABORTING),
-    ],
-    ids=["another revision", "abort", "a failure for good"],
-)
-def test_what_ends_any_rollout(source: Phase, seen: dict[str, Any], target: Phase) -> None:
-    assert advance(course(source), facts(**seen), PLAN).phase is target
+from serinus_operator.decide.transitions import advance, realigned
 
 
 def test_promotion_moves_the_pointer_and_keeps_the_old_pods() -> None:
@@ -353,6 +184,8 @@ def test_step_of_all_requests_leaves_stable_a_pod() -> None:
 def test_unknown_weight_shrinks_nobody() -> None:
     sizes = intent_of(course(P.STEPPING), stepping(applied=None), PLAN).sizes
     assert sizes["v1"] == 100
+    lowered = course(P.STEPPING, step_weight=1, weight=1)
+    assert intent_of(lowered, stepping(applied=None, sides={"v1": FULL, "v2": Side(1, 25)}), PLAN).sizes["v2"] == 25
 
 
 COPIES = plan(
