@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.own_operator, pytest.mark.long]
 FULL = bool(os.environ.get("SERINUS_FULL"))
 OUTAGE_SECONDS = (5.0, 30.0, 70.0) if FULL else (5.0,)
 SILENCE_SECONDS = 60.0 if FULL else 15.0
-STEPS_SECONDS = 60.0
+STEPS_SECONDS = 70.0
 """What the steps that are still to be taken need."""
 
 

@@ -34,6 +34,8 @@ class Course:
     were edited."""
     elapsed: float = 0.0
     """Seconds at the present step's weight, or of the bake."""
+    counting: bool = False
+    """Whether they were counted at the last look, so that the time since then counts in full; not persisted."""
     waited: float = 0.0
     """Seconds for which the weight that is aimed at has not been in force; not persisted."""
     weight: int = 0

@@ -254,22 +254,22 @@ def due(view: View) -> Transition | None:
 
 
 def _in_phase(course: Course, phase: Phase) -> Course:
-    if phase is Phase.HELD:
-        return replace(course, phase=phase)
-    return replace(course, phase=phase, held="", held_seconds=0.0, waited=0.0)
+    course = replace(course, phase=phase, counting=False)
+    return course if phase is Phase.HELD else replace(course, held="", held_seconds=0.0, waited=0.0)
 
 
 def _aged(view: View) -> Course:
-    """The course with the time that has passed; at a weight that is not there yet no pause runs."""
+    """The course with the time that has passed. A pause runs from the look that sees its weight in force: of the time
+    before, nobody knows when the weight came to be."""
     passed = view.facts.passed
     course = replace(view.course, waited=view.course.waited + passed if view.on_its_way else 0.0)
     if course.phase is Phase.HELD:
         return replace(course, held_seconds=course.held_seconds + passed)
     baking = course.phase is Phase.BAKING and view.facts.entry == course.stable
     making_room = course.phase is Phase.PROMOTING and view.plan.recreates
-    if baking or making_room or (course.phase is Phase.STEPPING and view.arrived):
-        return replace(course, elapsed=course.elapsed + passed)
-    return course
+    counting = baking or making_room or (course.phase is Phase.STEPPING and view.arrived)
+    more = passed if counting and course.counting else 0.0
+    return replace(course, elapsed=course.elapsed + more, counting=counting)
 
 
 def realigned(course: Course, plan: Plan) -> Course:
@@ -288,7 +288,7 @@ def realigned(course: Course, plan: Plan) -> Course:
     below = [place for place, step in enumerate(plan.steps) if step.weight <= course.weight]
     index = below[-1] if below else 0
     weight = plan.steps[index].weight if plan.steps else NO_STEP.weight
-    return replace(course, step_index=index, step_weight=weight, elapsed=0.0)
+    return replace(course, step_index=index, step_weight=weight, elapsed=0.0, counting=False)
 
 
 def _moved(view: View) -> Course:

@@ -85,17 +85,28 @@ def test_weight(before: Course, seen: Facts, weight: int) -> None:
 @pytest.mark.parametrize(
     ("seen", "elapsed"),
     [
-        pytest.param(stepping(passed=10), 10, id="at its weight the pause runs"),
+        pytest.param(stepping(passed=10), 10, id="at its weight the pause runs on"),
         pytest.param(facts(applied=0, passed=10), 0, id="before the weight is applied it does not"),
         pytest.param(stepping(passed=10, verified=False), 0, id="nor while another share is seen"),
     ],
 )
 def test_pause(seen: Facts, elapsed: float) -> None:
-    assert advance(course(P.STEPPING), seen, PLAN).elapsed == elapsed
+    assert advance(course(P.STEPPING, counting=True), seen, PLAN).elapsed == elapsed
+
+
+def test_a_pause_runs_from_the_look_that_sees_its_weight() -> None:
+    waiting = advance(course(P.STEPPING), facts(applied=0, passed=2), PLAN)
+    arrived = advance(waiting, stepping(passed=2), PLAN)
+    assert (arrived.elapsed, advance(arrived, stepping(passed=2), PLAN).elapsed) == (0, 2)
+
+
+def test_a_pause_runs_on_in_no_other_step() -> None:
+    over = advance(course(P.STEPPING, elapsed=60, counting=True), stepping(passed=2), PLAN)
+    assert (over.step_index, over.elapsed, over.counting) == (1, 0, False)
 
 
 def test_a_look_that_changes_nothing_says_nothing_new() -> None:
-    first = advance(course(P.STEPPING), stepping(passed=2), PLAN)
+    first = advance(course(P.STEPPING, counting=True), stepping(passed=2), PLAN)
     second = advance(first, stepping(passed=2), PLAN)
     assert (second.message, second.elapsed) == (first.message, 4)
 
@@ -207,7 +218,7 @@ def test_candidate_that_gets_copies_alone_has_a_pod_and_takes_nothing_from_stabl
 
 
 def test_step_of_copies_needs_no_gateway_and_the_next_one_does() -> None:
-    first = course(P.STEPPING, **COPIED)
+    first = course(P.STEPPING, counting=True, **COPIED)
     waiting = advance(first, facts(splitter=False, passed=59), COPIES)
     assert (waiting.phase, waiting.weight, waiting.elapsed) == (P.STEPPING, 0, 59)
     second = advance(waiting, facts(splitter=False, passed=1), COPIES)
