@@ -71,7 +71,7 @@ BAD = {
     "five errors in a hundred": Bad(
         lambda: moody.failing_now_and_then(50), "AnalysisFailed", "errors", rollout=PATIENT, pods=SEVERAL
     ),
-    "many times the latency": Bad(lambda: moody.dawdling(1500), "AnalysisFailed", "latency"),
+    "many times the latency": Bad(lambda: moody.dawdling(1500), "AnalysisFailed", "latency", rollout=BY_MEDIAN),
     "out of memory under load": Bad(lambda: moody.hungry(2048), "OutOfMemory", "memory", dies=True),
 }
 THREE_TIMES = Bad(

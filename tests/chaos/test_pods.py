@@ -59,11 +59,15 @@ def test_all_pods_of_a_model_gone_at_once_are_back_after_a_cold_start(
 
 
 def killed(story: Shaken, pod: Manifest) -> None:
-    """SIGKILL of its process, and the pod is gone: a dead container would be started again ever later."""
+    """SIGKILL of its process, and the pod is gone: a dead container would be started again ever later.
+
+    The strike lasts until the process was reaped. Its memory goes first, its sockets after that, and what is sent to
+    them meanwhile is lost with it.
+    """
     process, gone = process_of(pod), container_id(pod)
     with strike(story.strikes):
         kill(pod)
-        wait_for(lambda: not read(process, "cmdline"), seconds=10, what=f"{gone} is dead", period=0.01)
+        wait_for(lambda: not read(process, "status"), seconds=10, what=f"{gone} is dead", period=0.01)
     story.model.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force", "--wait=false")
 
 

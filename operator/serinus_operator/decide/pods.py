@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from serinus_api import names
 from serinus_api.conditions import Reason, reason_of
-from serinus_api.runtime import PreflightReport
+from serinus_api.runtime import Phase, PreflightReport
 from serinus_operator.state import PodState, Progress, Verdict
 
 IMAGE_REASONS = frozenset(
@@ -128,14 +128,16 @@ def _container_end(ended: Manifest, report: PreflightReport | None) -> Verdict:
 def _out_of_memory(report: PreflightReport | None) -> str:
     """`needs more than the memory limit of 256 MiB; it was killed while Loading (peak measured before that: 244 MiB)`.
 
-    The program measures when a phase begins, so its peak lies below the use that it was killed for.
+    The program measures when a phase begins, so its peak lies below the use that it was killed for. One that had ended
+    its phases was serving.
     """
     if report is None:
         return "the container was killed for using more than its memory limit; raise spec.runtime.resources.limits"
     limit = f" of {_mebibytes(report.limit_bytes)}" if report.limit_bytes else ""
     peak = f" (peak measured before that: {_mebibytes(report.peak_bytes)})" if report.peak_bytes else ""
+    doing = "Serving" if report.phase is Phase.DONE else report.phase
     return (
-        f"the model needs more than the memory limit{limit}; it was killed while {report.phase}{peak}; "
+        f"the model needs more than the memory limit{limit}; it was killed while {doing}{peak}; "
         "raise spec.runtime.resources.limits.memory"
     )
 

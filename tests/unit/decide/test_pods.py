@@ -186,6 +186,13 @@ TABLE: list[tuple[str, Any, Progress, Reason | None, str]] = [
         " (peak measured before that: 244 MiB); raise spec.runtime.resources.limits.memory",
     ),
     (
+        "killed for memory under load",
+        status("Failed", ended(137, "OOMKilled", PASSED)),
+        E,
+        Reason.OUT_OF_MEMORY,
+        "the model needs more than the memory limit; it was killed while Serving; raise",
+    ),
+    (
         "killed for memory before a word",
         status("Failed", ended(137, "OOMKilled")),
         E,
