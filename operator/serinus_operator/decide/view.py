@@ -86,7 +86,7 @@ class View:
 
     @property
     def in_force(self) -> bool:
-        """Whether it is."""
+        """Whether the weight that is aimed at is asked for and applied."""
         return self.aim == self.course.weight == self.facts.applied
 
     @property
